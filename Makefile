@@ -1,0 +1,101 @@
+# `make` alone lists what there is. Needs GNU make and any Python from 3.11 on; everything else is installed under .venvs/.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+# What `make local` listens on, and what is passed on to the command behind a target.
+PORT ?= 4566
+ARGS ?=
+
+# An activated environment or a search path of the caller's must not leak into ours.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV UV_PYTHON
+export SAM_CLI_TELEMETRY := 0
+
+environment = .venvs/$(1)/complete
+python := .venvs/main/bin/python
+templates = template.yaml $(wildcard pipelines/*/template.yaml)
+environments := main functions engine sam cfnlint checkov schemathesis
+code := $(wildcard layers functions local tests setup)
+
+##@ Use
+
+.PHONY: local
+local: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Run the whole application here: engine, build, deployment, sample orders (ARGS=--once, PORT=4566)
+	@$(python) -m local --port $(PORT) $(ARGS)
+
+.PHONY: test
+test: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Run all tests with coverage (ARGS="--no-cov tests/unit" for a part)
+	@$(python) -m pytest --cov $(ARGS)
+
+##@ Develop
+
+.PHONY: check
+check: lint validate test ## Everything that must pass: lint, validate, test
+
+.PHONY: lint
+lint: $(call environment,main) ## Check the Python code: ruff, mypy --strict, bandit
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	$(python) -m bandit --quiet --configfile pyproject.toml --recursive $(filter-out tests,$(code))
+
+.PHONY: format
+format: $(call environment,main) ## Format the Python code and mend what ruff can
+	$(python) -m ruff check --fix .
+	$(python) -m ruff format .
+
+.PHONY: validate
+validate: $(foreach name,sam cfnlint checkov,$(call environment,$(name))) ## Check every template: sam validate --lint, cfn-lint, checkov
+	@for template in $(templates); do \
+		.venvs/sam/bin/sam validate --lint --region us-east-1 --template-file $$template || exit 1; \
+	done
+	.venvs/cfnlint/bin/cfn-lint --append-rules cfn_lint_serverless.rules --regions us-east-1 --template $(templates)
+	.venvs/checkov/bin/python setup/check_security_policy.py
+
+.PHONY: schemathesis
+schemathesis: $(call environment,schemathesis) ## Try to break the running API (URL=<what `make local` printed>)
+	.venvs/schemathesis/bin/schemathesis run openapi.yaml --url $(URL) --checks all --mode all --max-examples 300 --seed 42 --generation-database none $(ARGS)
+
+.PHONY: lock
+lock: $(call environment,uv) ## Pin every requirement anew from pyproject.toml (ARGS=--upgrade for newer ones)
+	@for group in uv $(environments); do $(call compile,$$group,requirements/$$group.txt) || exit 1; done
+	@$(call compile,layer,layers/eventfork/requirements.txt)
+
+compile = echo "Locking $(2)" && UV_CUSTOM_COMPILE_COMMAND='make lock' .venvs/uv/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-annotate --group pyproject.toml:$(1) --output-file $(2) $(ARGS) >/dev/null
+
+.PHONY: clean
+clean: ## Remove everything that was made here: environments, builds, caches, reports
+	rm -rf .venvs .aws-sam .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this list
+	@if [ -t 1 ]; then bold=$$(printf '\033[1m') blue=$$(printf '\033[36m') plain=$$(printf '\033[0m'); fi; \
+	awk -v bold="$$bold" -v blue="$$blue" -v plain="$$plain" -F ':.*## ' ' \
+		/^##@ / { printf "\n%s%s%s\n", bold, substr($$0, 5), plain } \
+		/^[a-z-]+:.*## / { printf "  %smake %-14s%s %s\n", blue, $$1, plain, $$2 } \
+	' $(firstword $(MAKEFILE_LIST))
+
+# Environments: made on demand, and again when their requirements or the interpreter change.
+
+# Looks for the interpreter each time, and touches the file only when the answer, or the folder of the project, is another one.
+.venvs/interpreter: always
+	@mkdir -p $(@D)
+	@interpreter=$$(setup/find-python) || exit 1; \
+	facts=$$(printf '%s\n' "$$interpreter" "$$("$$interpreter" --version)" "$(CURDIR)"); \
+	[ "$$facts" = "$$(cat $@ 2>/dev/null)" ] || { \
+		echo "Using $$("$$interpreter" --version), $$interpreter."; \
+		printf '%s\n' "$$facts" > $@; \
+	}
+
+.venvs/uv/complete: requirements/uv.txt .venvs/interpreter
+	@setup/make-environment uv
+
+.venvs/%/complete: requirements/%.txt .venvs/interpreter | .venvs/uv/complete
+	@setup/make-environment $*
+
+.PHONY: always
+always:

@@ -1,0 +1,30 @@
+"""OrderApiFunction: gives an order as it is stored."""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from eventfork.adapters.dynamodb import OrdersTable
+from eventfork.problems import problem
+from eventfork.settings import client, setting
+
+logger = Logger()
+
+
+@cache
+def _orders() -> OrdersTable:
+    return OrdersTable(client("dynamodb"), setting("TABLE_NAME"))
+
+
+@logger.inject_lambda_context(log_event=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer `GET /orders/{customerId}/{orderId}`: the order, or a problem document until it is processed."""
+    identifiers = event["pathParameters"]
+    try:
+        order = _orders().order(identifiers["customerId"], identifiers["orderId"])
+    except Exception as error:
+        answer = problem(error)
+        logger.info("order not given", status=answer["statusCode"], error=type(error).__name__)
+        return answer
+    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": order}

@@ -1,0 +1,1 @@
+"""Adapters: one module per AWS service. They translate, and decide nothing."""

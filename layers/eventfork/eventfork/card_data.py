@@ -1,0 +1,166 @@
+"""Card data: what counts as it, and taking it out.
+
+PCI DSS 4.0.1 sets the rule: no verification code is kept after authorisation (3.3.1), and of a card number at most the
+first six and last four digits are shown (3.4.1). We keep less: the network and the last four digits.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from eventfork.json_text import pointer
+
+__all__ = ["FIELD_PATTERNS", "LAST_FOUR", "CardDataError", "Redactor", "is_card_number", "last_four"]
+
+FIELD_PATTERNS: Final = (
+    r"pan|primaryaccountnumber",
+    r".*card(number|no|pan)",
+    r".*(cvv|cvc)2?",
+    r".*securitycode|.*cardverification(code|value|number)",
+    r".*cardexp(iry|iration|ires)?(date|month|year)?",
+    r".*card(owner|holder)(name)?|nameoncard",
+    r"track[12]?data|pinblock",
+)
+"""Names of fields that hold card data: regular expressions over the whole name, lower case, letters and digits only."""
+
+LAST_FOUR: Final = "card-last-four"
+"""The field that stands for a card number once it is gone; PCI DSS 3.4.1 allows the last four digits."""
+
+# Digits with up to two separators between them, as people write card numbers. A UUID is matched first and left alone:
+# its groups can be all digits, and an event's id must never change.
+_DIGITS: Final = re.compile(
+    r"(?P<uuid>\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b)"
+    r"|[0-9]+(?:[\s.\-\u2010-\u2015]{1,2}[0-9]+)*"
+)
+_GROUP: Final = re.compile(r"[0-9]+")
+_LENGTHS: Final = range(13, 20)
+"""Digits of a card number: ISO/IEC 7812-1 allows up to 19, and no scheme issues fewer than 13 today."""
+
+
+class CardDataError(ValueError):
+    """Card data that cannot be taken out without losing something else.
+
+    Attributes
+    ----------
+    pointer : str
+        JSON pointer to the object that holds it.
+    """
+
+    def __init__(self, pointer: str) -> None:
+        super().__init__(f"{pointer or 'the document'}: two keys are the same once their card numbers are masked")
+        self.pointer = pointer
+
+
+def is_card_number(digits: str) -> bool:
+    """Tell whether `digits` could be a card number: length, first digit of a card scheme (2 to 6), Luhn check.
+
+    Source: ISO/IEC 7812-1, annex B. One in ten numbers of that form passes by chance, which is why a first digit no
+    scheme uses is let through: clocks in milliseconds and microseconds start with 1.
+    """
+    if len(digits) not in _LENGTHS or digits[0] not in "23456":
+        return False
+    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (doubled + sum(map(int, digits[-1::-2]))) % 10 == 0
+
+
+def last_four(card_number: Any) -> str | None:
+    """Give the last four digits of a card number as it was written, or None if it has not that many."""
+    digits = "".join(_GROUP.findall(str(card_number)))
+    return digits[-4:] if len(digits) in _LENGTHS else None
+
+
+def _mask(digits: str) -> str:
+    return f"[card ending {digits[-4:]}]"
+
+
+def _masked(match: re.Match[str]) -> str:
+    text = match.group()
+    if match["uuid"] or len(text) < _LENGTHS.start:
+        return text
+    groups = [(group.start(), group.end(), group.group()) for group in _GROUP.finditer(text)]
+    kept, position, first = [], 0, 0
+    while first < len(groups):
+        length = _groups_of_a_card_number([group for _, _, group in groups[first : first + _LENGTHS.stop]])
+        if length:
+            last = first + length - 1
+            digits = text[groups[first][0] : groups[last][1]]
+            kept += [text[position : groups[first][0]], _mask(digits)]
+            position = groups[last][1]
+        first += length or 1
+    return "".join(kept) + text[position:]
+
+
+def _groups_of_a_card_number(groups: Sequence[str]) -> int:
+    """Say how many of the first groups of digits make up a card number, the longest such; 0 for none."""
+    longest, digits = 0, ""
+    for count, group in enumerate(groups, start=1):
+        digits += group
+        if len(digits) >= _LENGTHS.stop:
+            break
+        if is_card_number(digits):
+            longest = count
+    return longest
+
+
+class Redactor:
+    """Takes card data out of texts and documents.
+
+    Parameters
+    ----------
+    field_patterns : iterable of str
+        Names of fields to drop, whatever they hold: see `FIELD_PATTERNS`.
+    """
+
+    def __init__(self, field_patterns: Iterable[str] = FIELD_PATTERNS) -> None:
+        self._field = re.compile("|".join(f"(?:{pattern})" for pattern in field_patterns))
+
+    def text(self, text: str) -> str:
+        """Give `text` with every card number in it masked but for its last four digits."""
+        return _DIGITS.sub(_masked, text)
+
+    def document(self, document: Any) -> Any:
+        """Give a parsed JSON document without card data; what holds none is returned as it is, not copied.
+
+        Fields of a card-data name are dropped, card numbers anywhere else (strings, keys, whole numbers) are masked.
+
+        Raises
+        ------
+        CardDataError
+            If two keys of one object would become the same.
+        """
+        return self._value((), document)
+
+    def _value(self, path: tuple[str | int, ...], value: Any) -> Any:
+        match value:
+            case str():
+                return self.text(value)
+            case bool() | None:
+                return value
+            case int():
+                digits = str(abs(value)) if value.bit_length() < 64 else ""
+                return _mask(digits) if is_card_number(digits) else value
+            case dict():
+                return self._object(path, value)
+            case list():
+                children = [self._value((*path, index), child) for index, child in enumerate(value)]
+                return children if any(map(_differ, children, value)) else value
+            case _:
+                return value
+
+    def _object(self, path: tuple[str | int, ...], fields: dict[str, Any]) -> dict[str, Any]:
+        kept = {key: child for key, child in fields.items() if not self._holds_card_data(key)}
+        redacted = {self.text(key): self._value((*path, key), child) for key, child in kept.items()}
+        if len(redacted) < len(kept):
+            raise CardDataError(pointer(path))
+        unchanged = len(redacted) == len(fields) and not any(
+            new_key != key or _differ(redacted[new_key], fields[key])
+            for new_key, key in zip(redacted, fields, strict=True)
+        )
+        return fields if unchanged else redacted
+
+    def _holds_card_data(self, name: str) -> bool:
+        return self._field.fullmatch(re.sub(r"[^a-z0-9]", "", name.lower())) is not None
+
+
+def _differ(new: Any, old: Any) -> bool:
+    return new is not old and new != old

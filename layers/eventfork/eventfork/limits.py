@@ -1,0 +1,50 @@
+"""The limits of the services, each with the page it comes from."""
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = [
+    "DYNAMODB_DIGITS",
+    "DYNAMODB_SMALLEST_EXPONENT",
+    "FIREHOSE_CALL",
+    "FIREHOSE_RECORD_BYTES",
+    "SNS_FILTER_DECIMALS",
+    "SNS_MESSAGE_BYTES",
+    "SQS_ATTRIBUTES",
+    "SQS_CALL",
+    "Limits",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one batch may hold: a number of entries, and their bytes together."""
+
+    entries: int
+    size: int
+
+
+SNS_MESSAGE_BYTES: Final = 256 * 1024
+"""A message's body and attributes together. SNS API reference, "Publish"."""
+
+SNS_FILTER_DECIMALS: Final = 5
+"""Decimals that a filter policy compares. SNS developer guide, "Numeric value matching"."""
+
+SQS_CALL: Final = Limits(entries=10, size=256 * 1024)
+"""One SendMessageBatch. SQS API reference; since August 2025 the bytes may be 1 MiB, but what SNS delivers weighs at
+most 256 KiB, so there is little to gain from it."""
+
+SQS_ATTRIBUTES: Final = 10
+"""Attributes of one message. SQS developer guide, "Message quotas"."""
+
+FIREHOSE_CALL: Final = Limits(entries=500, size=4 * 1024 * 1024)
+"""One PutRecordBatch. Firehose API reference, "PutRecordBatch"."""
+
+FIREHOSE_RECORD_BYTES: Final = 1000 * 1024
+"""One record, before base64; same page."""
+
+DYNAMODB_DIGITS: Final = 38
+"""Significant digits of a number. DynamoDB developer guide, "Constraints", data types."""
+
+DYNAMODB_SMALLEST_EXPONENT: Final = -130
+"""A number is 0, or at least 1E-130 away from it; same page."""

@@ -1,0 +1,68 @@
+"""What the API answers when it cannot do what was asked: problem documents (RFC 9457)."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from eventfork.card_data import CardDataError
+from eventfork.checkout import TooLargeError, UnsupportedMediaTypeError
+from eventfork.errors import NotFoundError, UnavailableError
+from eventfork.json_text import JsonTextError, render
+from eventfork.limits import SNS_MESSAGE_BYTES
+from eventfork.orders import OrderError
+
+__all__ = ["RETRY_AFTER_SECONDS", "problem"]
+
+RETRY_AFTER_SECONDS: Final = 5
+"""What the API asks a client to wait when the topic or the table does not answer."""
+
+
+def problem(error: Exception) -> dict[str, Any]:
+    """Give the API's answer to an error: the one place where an error becomes a status.
+
+    Raises
+    ------
+    Exception
+        `error` itself, if it is none that a client or a service outage can cause.
+    """
+    match error:
+        case JsonTextError() | OrderError():
+            return _answer(HTTPStatus.BAD_REQUEST, str(error), [(error.pointer, error.detail)])
+        case CardDataError():
+            return _answer(HTTPStatus.BAD_REQUEST, str(error), [(error.pointer, "has keys that hold card numbers")])
+        case UnsupportedMediaTypeError():
+            return _answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the order as application/json, in UTF-8.", [])
+        case TooLargeError():
+            detail = f"An order may weigh {SNS_MESSAGE_BYTES // 1024} KiB, what is added to send it on included."
+            return _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, [("", "is too large")])
+        case NotFoundError():
+            detail = "There is no such order, or it is not processed yet: it takes some seconds."
+            return _answer(HTTPStatus.NOT_FOUND, detail, [])
+        case UnavailableError():
+            detail = "The order was not taken. Send it again; the same order is never processed twice."
+            headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
+            return _answer(HTTPStatus.SERVICE_UNAVAILABLE, detail, [], headers)
+        case _:
+            raise error
+
+
+def _answer(
+    status: HTTPStatus, detail: str, errors: Sequence[tuple[str, str]], headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _TITLES.get(status, status.phrase),
+        "status": status.value,
+        "detail": detail,
+    }
+    if errors:
+        document["errors"] = [{"pointer": pointer, "detail": reason} for pointer, reason in errors]
+    return {
+        "statusCode": status.value,
+        "headers": {"content-type": "application/problem+json", **(headers or {})},
+        "body": render(document),
+    }
+
+
+_TITLES: Final = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large"}
+"""RFC 9110's words where the standard library still has RFC 7231's (until Python 3.13)."""

@@ -1,0 +1,40 @@
+"""What a function is told by its template, and the clients it talks to AWS with: read once, when first asked for.
+
+SettingsError   the template leaves a setting out
+"""
+
+import os
+from functools import cache
+from typing import Any, Final
+
+import botocore.session
+from botocore.config import Config
+
+__all__ = ["SettingsError", "client", "setting"]
+
+_TIMEOUTS: Final = Config(connect_timeout=2, read_timeout=10)
+"""Seconds. The defaults, 60 each, outlast every function here; retries come from AWS_RETRY_MODE and AWS_MAX_ATTEMPTS."""
+
+
+class SettingsError(RuntimeError):
+    """An environment variable is missing; the text names it."""
+
+
+def setting(name: str) -> str:
+    """Give the environment variable `name`.
+
+    Raises
+    ------
+    SettingsError
+        If it is unset or empty.
+    """
+    value = os.environ.get(name)
+    if not value:
+        raise SettingsError(f"the environment variable {name} is not set: see the function's template")
+    return value
+
+
+@cache
+def client(service: str) -> Any:
+    """Give the one client for an AWS service; botocore's own, which starts faster than boto3's session."""
+    return botocore.session.get_session().create_client(service, config=_TIMEOUTS)
