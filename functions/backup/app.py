@@ -30,5 +30,5 @@ def _forwarder() -> forwarding.Forwarder[bytes]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Put each message, without card data, on the stream; what Firehose did not take is received again."""
     outcome = _forwarder().forward(forwarding.messages(event))
-    logger.info("messages backed up", **outcome.counts())
+    logger.info("messages backed up", extra=outcome.counts())
     return forwarding.partial_failure(outcome)

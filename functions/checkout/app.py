@@ -28,5 +28,5 @@ def _forwarder() -> forwarding.Forwarder[dict[str, Any]]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Project each order into its row; what failed is received again, what can never be stored is quarantined."""
     outcome = _forwarder().forward(forwarding.messages(event))
-    logger.info("orders stored", **outcome.counts())
+    logger.info("orders stored", extra=outcome.counts())
     return forwarding.partial_failure(outcome)

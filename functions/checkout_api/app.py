@@ -11,7 +11,7 @@ from eventfork import checkout
 from eventfork.adapters.sns import Topic
 from eventfork.card_data import Redactor
 from eventfork.json_text import render
-from eventfork.problems import problem
+from eventfork.problems import EXPECTED, problem
 from eventfork.settings import client, setting
 
 logger = Logger()
@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             publish=_topic().publish,
             redactor=Redactor(),
         )
-    except Exception as error:
+    except EXPECTED as error:
         answer = problem(error)
         logger.warning("order refused", status=answer["statusCode"], error=type(error).__name__)
         return answer

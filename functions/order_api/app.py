@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from eventfork.adapters.dynamodb import OrdersTable
-from eventfork.problems import problem
+from eventfork.problems import EXPECTED, problem
 from eventfork.settings import client, setting
 
 logger = Logger()
@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     identifiers = event["pathParameters"]
     try:
         order = _orders().order(identifiers["customerId"], identifiers["orderId"])
-    except Exception as error:
+    except EXPECTED as error:
         answer = problem(error)
         logger.info("order not given", status=answer["statusCode"], error=type(error).__name__)
         return answer

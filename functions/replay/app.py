@@ -28,5 +28,5 @@ def _forwarder() -> forwarding.Forwarder[Mapping[str, Any]]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Send each message on, marked; only what the destination confirmed leaves the replay queue."""
     outcome = _forwarder().forward(forwarding.messages(event))
-    logger.info("messages replayed", **outcome.counts())
+    logger.info("messages replayed", extra=outcome.counts())
     return forwarding.partial_failure(outcome)

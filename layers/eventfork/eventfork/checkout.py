@@ -62,7 +62,7 @@ def accept(
     UnavailableError
         If the topic did not take the event.
     """
-    if content_type.split(";")[0].strip().lower() != "application/json":
+    if content_type.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaTypeError(content_type)
     if len(body) > SNS_MESSAGE_BYTES:
         raise TooLargeError(len(body))

@@ -72,7 +72,7 @@ def _order_error(error: fastjsonschema.JsonSchemaValueException) -> OrderError:
     if error.rule == "required":
         missing = next(name for name in error.rule_definition if name not in error.value)
         return OrderError(pointer([*path, missing]), "is missing")
-    detail = error.message.removeprefix(error.name).strip()
+    detail = error.message.removeprefix(error.name or "").strip()
     if error.rule == "anyOf":
         detail = "must be a whole number from 0 to 2^63 - 1, or a text of 1 to 128 characters"
     return OrderError(pointer(path), detail)

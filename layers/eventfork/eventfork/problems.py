@@ -5,13 +5,16 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from eventfork.card_data import CardDataError
-from eventfork.checkout import TooLargeError, UnsupportedMediaTypeError
-from eventfork.errors import NotFoundError, UnavailableError
+from eventfork.checkout import RequestError, TooLargeError, UnsupportedMediaTypeError
+from eventfork.errors import NotFoundError, ServiceError, UnavailableError
 from eventfork.json_text import JsonTextError, render
 from eventfork.limits import SNS_MESSAGE_BYTES
 from eventfork.orders import OrderError
 
-__all__ = ["RETRY_AFTER_SECONDS", "problem"]
+__all__ = ["EXPECTED", "RETRY_AFTER_SECONDS", "problem"]
+
+EXPECTED: Final = (JsonTextError, OrderError, CardDataError, RequestError, ServiceError)
+"""What a client or an outage can cause; anything else is a bug of ours, and must show as one."""
 
 RETRY_AFTER_SECONDS: Final = 5
 """What the API asks a client to wait when the topic or the table does not answer."""
@@ -23,7 +26,7 @@ def problem(error: Exception) -> dict[str, Any]:
     Raises
     ------
     Exception
-        `error` itself, if it is none that a client or a service outage can cause.
+        `error` itself, if it is none of `EXPECTED`.
     """
     match error:
         case JsonTextError() | OrderError():

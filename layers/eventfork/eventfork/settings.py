@@ -13,7 +13,7 @@ from botocore.config import Config
 __all__ = ["SettingsError", "client", "setting"]
 
 _TIMEOUTS: Final = Config(connect_timeout=2, read_timeout=10)
-"""Seconds. The defaults, 60 each, outlast every function here; retries come from AWS_RETRY_MODE and AWS_MAX_ATTEMPTS."""
+"""Seconds. The defaults, 60 each, outlast every function here. Retries are the template's: AWS_MAX_ATTEMPTS."""
 
 
 class SettingsError(RuntimeError):
