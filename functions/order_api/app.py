@@ -2,6 +2,7 @@
 
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -20,7 +21,8 @@ def _orders() -> OrdersTable:
 @logger.inject_lambda_context(log_event=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer `GET /orders/{customerId}/{orderId}`: the order, or a problem document until it is processed."""
-    identifiers = event["pathParameters"]
+    # A REST API passes path parameters on as the client sent them: percent-encoded.
+    identifiers = {name: unquote(value) for name, value in event["pathParameters"].items()}
     try:
         order = _orders().order(identifiers["customerId"], identifiers["orderId"])
     except EXPECTED as error:

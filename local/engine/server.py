@@ -31,7 +31,7 @@ def main() -> None:
         server = importlib.import_module("ministack.app")
         extensions = importlib.import_module("local.engine.extensions").EXTENSIONS
         _apply(extensions, os.environ.get("EVENTFORK_ENGINE_WITHOUT", ""))
-    except EngineChangedError as error:
+    except (EngineChangedError, ImportError) as error:
         sys.exit(str(error))
     if os.environ.get("EVENTFORK_ENGINE_OWNED"):
         threading.Thread(target=_end_with_owner, daemon=True, name="end-with-owner").start()

@@ -124,13 +124,14 @@ def test_another_method_gets_the_mock_answer(call: Call, method: str) -> None:
     assert answer.document["instance"] == f"urn:request:{answer.headers['x-amzn-requestid']}"
 
 
-def test_a_mock_refuses_a_content_type_without_a_request_template(call: Call) -> None:
-    """With `passthroughBehavior: never`, a body the mock has no template for is answered with 415."""
-    assert call("PUT", "/checkout", body=b"text", headers={"Content-Type": "text/plain"}).status == 415
+@pytest.mark.parametrize("path", ["/checkout", "/nothing"], ids=["never", "when_no_templates"])
+def test_a_mock_refuses_a_content_type_without_a_request_template(call: Call, path: str) -> None:
+    """Where it passes nothing through, a body the mock has no template for is answered with 415."""
+    assert call("PUT", path, body=b"text", headers={"Content-Type": "text/plain"}).status == 415
 
 
 def test_a_mock_that_passes_a_body_through_finds_no_status(call: Call) -> None:
-    """Without it, the mock fails as on AWS, with the gateway response for server errors."""
+    """Where it passes everything through, the mock fails as on AWS, with the gateway response for server errors."""
     answer = call("PUT", "/passing", body=b"text", headers={"Content-Type": "text/plain"})
     assert (answer.status, answer.document) == (500, {"title": "Server error", "detail": "Internal server error"})
 

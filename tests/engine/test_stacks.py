@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.engine.workbench import Workbench
 
-KEEPING = """
+PARENT = """
 AWSTemplateFormatVersion: "2010-09-09"
 Parameters:
   Template: {Type: String}
@@ -17,6 +17,13 @@ Resources:
   Nested:
     Type: AWS::CloudFormation::Stack
     Properties: {TemplateURL: !Ref Template}
+"""
+FILLED = """
+AWSTemplateFormatVersion: "2010-09-09"
+Resources:
+  FilledBucket:
+    Type: AWS::S3::Bucket
+    Properties: {BucketName: filled-bucket, VersioningConfiguration: {Status: Enabled}}
 """
 KEPT = """
 AWSTemplateFormatVersion: "2010-09-09"
@@ -57,6 +64,14 @@ def test_a_nested_application_with_serverless_resources_works(
     workbench.wait_for(backed_up)
 
 
+def test_a_consumer_turned_off_by_a_parameter_is_off(workbench: Workbench) -> None:
+    """A parameter, which is always a text, turns an event source mapping off as `false` does."""
+    outputs = workbench.deploy_application("idle", ConsumerEnabled="false")
+    mappings = workbench.client("lambda").list_event_source_mappings(FunctionName=outputs["FunctionName"])
+    found = [(each["State"], each["ScalingConfig"]) for each in mappings["EventSourceMappings"]]
+    assert found == [("Disabled", {"MaximumConcurrency": 2})]
+
+
 def test_an_update_changes_what_it_names_and_nothing_else(workbench: Workbench) -> None:
     """After an update of one parameter every output, attributes of unchanged nested resources too, is as before."""
     bucket = workbench.upload_code()
@@ -80,6 +95,7 @@ def test_nothing_is_left_of_a_deleted_stack(workbench: Workbench) -> None:
     workbench.wait_for(lambda: s3.list_objects_v2(Bucket=outputs["BucketName"]).get("Contents"))
     during = inventory(workbench)
     assert all(during[kind] > before[kind] for kind in before), "the stack makes one of each at least"
+    workbench.empty(outputs["BucketName"])
     workbench.delete("deleted")
     code = {name for name in during["buckets"] - before["buckets"] if name.startswith("code-")}
     assert inventory(workbench) == {**before, "buckets": before["buckets"] | code}
@@ -87,14 +103,30 @@ def test_nothing_is_left_of_a_deleted_stack(workbench: Workbench) -> None:
 
 def test_a_retained_resource_of_a_nested_stack_is_kept(workbench: Workbench) -> None:
     """Deleting a stack keeps what its nested stack retains."""
-    s3 = workbench.client("s3")
-    bucket = workbench.name("templates")
-    s3.create_bucket(Bucket=bucket)
-    s3.put_object(Bucket=bucket, Key="kept.yaml", Body=KEPT.encode())
     before = inventory(workbench)["topics"]
-    workbench.deploy("keeping", KEEPING, Template=f"https://s3.amazonaws.com/{bucket}/kept.yaml")
+    workbench.deploy("keeping", PARENT, Template=uploaded(workbench, KEPT))
     workbench.delete("keeping")
     assert ["KeptTopic" in topic for topic in inventory(workbench)["topics"] - before] == [True]
+
+
+def test_a_stack_is_not_deleted_while_a_nested_bucket_holds_something(workbench: Workbench) -> None:
+    """Deletion fails as long as a bucket holds a version of an object, and succeeds when it is tried again."""
+    s3 = workbench.client("s3")
+    workbench.deploy("filled", PARENT, Template=uploaded(workbench, FILLED))
+    s3.put_object(Bucket="filled-bucket", Key="order", Body=b"1")
+    s3.delete_object(Bucket="filled-bucket", Key="order")
+    workbench.delete("filled", wanted="DELETE_FAILED")
+    workbench.empty("filled-bucket")
+    workbench.delete("filled")
+    assert "filled-bucket" not in inventory(workbench)["buckets"]
+
+
+def uploaded(workbench: Workbench, template: str) -> str:
+    """Put a nested template where a stack finds it, and return its address."""
+    bucket = workbench.name("templates")
+    workbench.client("s3").create_bucket(Bucket=bucket)
+    workbench.client("s3").put_object(Bucket=bucket, Key="nested.yaml", Body=template.encode())
+    return f"https://s3.amazonaws.com/{bucket}/nested.yaml"
 
 
 def inventory(workbench: Workbench) -> dict[str, set[str]]:

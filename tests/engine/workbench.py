@@ -119,12 +119,19 @@ class Workbench:
         )
         return self.deploy(stack, packaged, update=update, CodeBucket=bucket, **parameters)
 
-    def delete(self, stack: str) -> None:
-        """Delete a stack and wait until it is gone."""
+    def empty(self, bucket: str) -> None:
+        """Delete all objects of a bucket, all versions."""
+        s3 = self.client("s3")
+        answer = s3.list_object_versions(Bucket=bucket)
+        for version in [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]:
+            s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+
+    def delete(self, stack: str, wanted: str = "DELETE_COMPLETE") -> None:
+        """Delete a stack and wait until its deletion has ended as wanted."""
         cloudformation = self.client("cloudformation")
         stack_id = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]
         cloudformation.delete_stack(StackName=stack)
-        self.settled(stack_id, "DELETE_COMPLETE")
+        self.settled(stack_id, wanted)
 
     def settled(self, stack: str, wanted: str) -> dict[str, str]:
         """Wait until a stack's operation is over, and return its outputs; it must have ended as wanted."""

@@ -6,6 +6,8 @@ first six and last four digits are shown (3.4.1). We keep less: the network and 
 
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from operator import is_
 from typing import Any, Final
 
 from eventfork.json_text import pointer
@@ -32,9 +34,11 @@ _DIGITS: Final = re.compile(
     r"(?P<uuid>\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b)"
     r"|[0-9]+(?:[\s.\-\u2010-\u2015]{1,2}[0-9]+)*"
 )
+_NAME: Final = re.compile(r"(?<![\w\-])[\w\-]++(?=[\"']?\s*[:=>])")
 _GROUP: Final = re.compile(r"[0-9]+")
 _LENGTHS: Final = range(13, 20)
 """Digits of a card number: ISO/IEC 7812-1 allows up to 19, and no scheme issues fewer than 13 today."""
+_BEYOND: Final = 10 ** (_LENGTHS.stop - 1)
 
 
 class CardDataError(ValueError):
@@ -73,6 +77,14 @@ def _mask(digits: str) -> str:
     return f"[card ending {digits[-4:]}]"
 
 
+def _masked_number(value: int | Decimal) -> int | Decimal | str:
+    # By value: 4111111111111111, 4111111111111111.0 and 4.111111111111111e15 are one number.
+    if not -_BEYOND < value < _BEYOND or value != int(value):
+        return value
+    digits = str(abs(int(value)))
+    return _mask(digits) if is_card_number(digits) else value
+
+
 def _masked(match: re.Match[str]) -> str:
     text = match.group()
     if match["uuid"] or len(text) < _LENGTHS.start:
@@ -83,7 +95,7 @@ def _masked(match: re.Match[str]) -> str:
         length = _groups_of_a_card_number([group for _, _, group in groups[first : first + _LENGTHS.stop]])
         if length:
             last = first + length - 1
-            digits = text[groups[first][0] : groups[last][1]]
+            digits = "".join(group for _, _, group in groups[first : last + 1])
             kept += [text[position : groups[first][0]], _mask(digits)]
             position = groups[last][1]
         first += length or 1
@@ -115,8 +127,9 @@ class Redactor:
         self._field = re.compile("|".join(f"(?:{pattern})" for pattern in field_patterns))
 
     def text(self, text: str) -> str:
-        """Give `text` with every card number in it masked but for its last four digits."""
-        return _DIGITS.sub(_masked, text)
+        """Give `text` with every card number in it masked but for its last four digits; itself, if it holds none."""
+        masked = _DIGITS.sub(_masked, text)
+        return text if masked == text else masked
 
     def document(self, document: Any) -> Any:
         """Give a parsed JSON document without card data; what holds none is returned as it is, not copied.
@@ -136,31 +149,35 @@ class Redactor:
                 return self.text(value)
             case bool() | None:
                 return value
-            case int():
-                digits = str(abs(value)) if value.bit_length() < 64 else ""
-                return _mask(digits) if is_card_number(digits) else value
+            case int() | Decimal():
+                return _masked_number(value)
             case dict():
                 return self._object(path, value)
             case list():
                 children = [self._value((*path, index), child) for index, child in enumerate(value)]
-                return children if any(map(_differ, children, value)) else value
+                return value if all(map(is_, children, value)) else children
             case _:
                 return value
 
     def _object(self, path: tuple[str | int, ...], fields: dict[str, Any]) -> dict[str, Any]:
-        kept = {key: child for key, child in fields.items() if not self._holds_card_data(key)}
+        within = str(path[-1]) if path else ""
+        kept = {key: child for key, child in fields.items() if not self._is_card_field(key, within)}
         redacted = {self.text(key): self._value((*path, key), child) for key, child in kept.items()}
         if len(redacted) < len(kept):
             raise CardDataError(pointer(path))
-        unchanged = len(redacted) == len(fields) and not any(
-            new_key != key or _differ(redacted[new_key], fields[key])
-            for new_key, key in zip(redacted, fields, strict=True)
-        )
+        unchanged = list(redacted) == list(fields) and all(map(is_, redacted.values(), fields.values()))
         return fields if unchanged else redacted
 
-    def _holds_card_data(self, name: str) -> bool:
-        return self._field.fullmatch(re.sub(r"[^a-z0-9]", "", name.lower())) is not None
+    def names_card_field(self, text: str) -> bool:
+        """Tell whether a text that is no JSON names a card-data field: before a colon, an equals sign or a bracket."""
+        return any(self._is_card_field(word.group(), "") for word in _NAME.finditer(text))
+
+    def _is_card_field(self, name: str, within: str) -> bool:
+        plain, plain_within = _letters_and_digits(name), _letters_and_digits(within)
+        # {"card": {"expiry": ...}} says what {"card-expiry": ...} says.
+        qualified = plain_within + plain if "card" in plain_within else plain
+        return any(self._field.fullmatch(candidate) for candidate in (plain, qualified))
 
 
-def _differ(new: Any, old: Any) -> bool:
-    return new is not old and new != old
+def _letters_and_digits(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -91,9 +91,12 @@ def read_order_submitted(body: str, redactor: Redactor) -> dict[str, Any]:
         order = orders.without_card_data(event["data"], redactor)
         if not isinstance(event.get("id"), str) or not event["id"]:
             raise NotAnOrderError("/id is missing or no text")
-        accepted_at = datetime.fromisoformat(event["time"])
-        if accepted_at.tzinfo is None:
+        if redactor.text(event["id"]) != event["id"]:
+            raise NotAnOrderError("/id has the form of a card number, so it cannot be kept")
+        moment = datetime.fromisoformat(event["time"])
+        if moment.tzinfo is None:
             raise NotAnOrderError("/time has no offset from UTC")
+        accepted_at = timestamp(moment)
     except (KeyError, TypeError):
         raise NotAnOrderError("/time is missing or no text") from None
     except orders.OrderError as error:
@@ -102,9 +105,9 @@ def read_order_submitted(body: str, redactor: Redactor) -> dict[str, Any]:
         raise NotAnOrderError(str(error)) from error
     except NotAnOrderError:
         raise
-    except ValueError:
+    except (ValueError, OverflowError):
         raise NotAnOrderError("/time is no day and time that exists") from None
-    return {**event, "time": timestamp(accepted_at), "data": order}
+    return {**event, "time": accepted_at, "data": order}
 
 
 def weight(event_text: str, filter_attributes: Mapping[str, Attribute]) -> int:

@@ -29,11 +29,14 @@ def line(message: Message, redactor: Redactor) -> str:
     Raises
     ------
     CannotCarryError
-        If the body is JSON that cannot be read in one way only, so that its card data cannot be found for certain.
+        If the body is JSON that cannot be read in one way only, or no JSON but names fields of card data: what they
+        hold cannot be found for certain.
     """
     try:
         document = parse(message.body)
     except JsonSyntaxError:
+        if redactor.names_card_field(message.body):
+            raise CannotCarryError("it names fields of card data, but is no JSON to take them out of") from None
         return _wrapped(message, "text/plain", redactor.text(message.body))
     except AmbiguousJsonError as error:
         raise CannotCarryError(str(error)) from error

@@ -5,6 +5,7 @@ from typing import Final
 
 __all__ = [
     "DYNAMODB_DIGITS",
+    "DYNAMODB_KEY_BYTES",
     "DYNAMODB_SMALLEST_EXPONENT",
     "FIREHOSE_CALL",
     "FIREHOSE_RECORD_BYTES",
@@ -45,6 +46,9 @@ FIREHOSE_RECORD_BYTES: Final = 1000 * 1024
 
 DYNAMODB_DIGITS: Final = 38
 """Significant digits of a number. DynamoDB developer guide, "Constraints", data types."""
+
+DYNAMODB_KEY_BYTES: Final = 1024
+"""A sort key, the shorter of the two kinds; same page, "Partition key and sort key"."""
 
 DYNAMODB_SMALLEST_EXPONENT: Final = -130
 """A number is 0, or at least 1E-130 away from it; same page."""

@@ -21,6 +21,7 @@ __all__ = ["OrderError", "check", "event_id", "placed_at", "without_card_data"]
 _NAMESPACE: Final = uuid.UUID("6c9c3b1e-4b57-5f0c-9a53-0b8f1f1c7a11")
 _KEYS: Final = (("id",), ("customer", "id"), ("payment", "id"))
 """What identifies an order: to mask one of these would make two orders the same."""
+_IDENTIFIER: Final = "must be a whole number from 0 to 2^63 - 1, or a text of 1 to 128 characters other than . and .."
 
 
 class OrderError(ValueError):
@@ -74,7 +75,7 @@ def _order_error(error: fastjsonschema.JsonSchemaValueException) -> OrderError:
         return OrderError(pointer([*path, missing]), "is missing")
     detail = error.message.removeprefix(error.name or "").strip()
     if error.rule == "anyOf":
-        detail = "must be a whole number from 0 to 2^63 - 1, or a text of 1 to 128 characters"
+        detail = _IDENTIFIER if path[-1] in {"id", "product"} else "must be a whole number or a text"
     return OrderError(pointer(path), detail)
 
 
@@ -98,7 +99,8 @@ def without_card_data(order: dict[str, Any], redactor: Redactor) -> dict[str, An
     Raises
     ------
     OrderError
-        If an identifier has the form of a card number: masked, it would no longer identify anything.
+        If an identifier has the form of a card number: masked, it would no longer identify anything. Or if another
+        field has, and masked it would not be valid.
     CardDataError
         See `Redactor.document`.
     """
@@ -106,6 +108,12 @@ def without_card_data(order: dict[str, Any], redactor: Redactor) -> dict[str, An
     for path in _KEYS:
         if _at(redacted, path) != _at(order, path):
             raise OrderError(pointer(path), "has the form of a card number, so it cannot be kept as an identifier")
+    try:
+        # A mask is a text, and longer than some numbers: where only a number or a short text may stand, it cannot.
+        if redacted is not order:
+            check(redacted)
+    except OrderError as error:
+        raise OrderError(error.pointer, "has the form of a card number, so it cannot be kept here") from error
     digits = last_four(order["payment"].get("card-number"))
     if digits is None:
         return redacted

@@ -42,7 +42,7 @@ def problem(error: Exception) -> dict[str, Any]:
             detail = "There is no such order, or it is not processed yet: it takes some seconds."
             return _answer(HTTPStatus.NOT_FOUND, detail, [])
         case UnavailableError():
-            detail = "The order was not taken. Send it again; the same order is never processed twice."
+            detail = "A service behind this API does not answer. Ask again; the same order is never processed twice."
             headers = {"retry-after": str(RETRY_AFTER_SECONDS)}
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE, detail, [], headers)
         case _:

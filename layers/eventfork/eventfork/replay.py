@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from eventfork.batches import fill, send_all
 from eventfork.forwarding import CannotCarryError, Message, Prepared
+from eventfork.json_text import JsonTextError, parse
 from eventfork.limits import SQS_ATTRIBUTES, SQS_CALL
 
 __all__ = ["MARKER", "OPERATOR_JOB", "prepare", "send"]
@@ -26,7 +27,7 @@ def prepare(message: Message) -> Mapping[str, Any]:
     Raises
     ------
     CannotCarryError
-        If it has ten attributes already, so that SQS would refuse the mark.
+        If it has ten attributes already, so that SQS would refuse the mark, or a mark that is not ours.
     """
     attributes = dict(message.attributes)
     marked = {"job": OPERATOR_JOB, "hop": _hop(attributes.pop(MARKER, None)) + 1}
@@ -36,10 +37,15 @@ def prepare(message: Message) -> Mapping[str, Any]:
 
 
 def _hop(mark: Mapping[str, Any] | None) -> int:
+    if mark is None:
+        return 0
     try:
-        return int(json.loads(mark["stringValue"])["hop"]) if mark else 0
-    except (KeyError, TypeError, ValueError):
-        raise CannotCarryError(f"its attribute {MARKER} is none of ours") from None
+        hop = parse(mark["stringValue"])["hop"]
+    except (KeyError, TypeError, JsonTextError):
+        hop = None
+    if type(hop) is not int or hop < 0:
+        raise CannotCarryError(f"its attribute {MARKER} is none of ours")
+    return hop
 
 
 def send(

@@ -3,6 +3,7 @@
 SettingsError   the template leaves a setting out
 """
 
+import logging
 import os
 from functools import cache
 from typing import Any, Final
@@ -37,4 +38,6 @@ def setting(name: str) -> str:
 @cache
 def client(service: str) -> Any:
     """Give the one client for an AWS service; botocore's own, which starts faster than boto3's session."""
+    # At DEBUG, botocore logs whole requests: the bodies of what is quarantined can hold card data.
+    logging.getLogger("botocore").setLevel(logging.INFO)
     return botocore.session.get_session().create_client(service, config=_TIMEOUTS)

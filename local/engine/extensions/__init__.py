@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from local.engine.extensions import (
+    bucket_deletion,
     event_source_types,
     firehose_buffering,
     function_errors,
@@ -33,6 +34,7 @@ EXTENSIONS: tuple[ModuleType, ...] = (
     nested_transform,
     nested_update,
     nested_deletion,
+    bucket_deletion,
     function_interpreter,
     function_log_wait,
     function_errors,

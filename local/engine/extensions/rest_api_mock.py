@@ -1,11 +1,12 @@
 """Mock integrations of a REST API.
 
 The engine answers with the response template as it stands and whatever the request's content type. On AWS the template
-is evaluated ("Mapping templates", API Gateway developer guide), and a request whose content type has no request
-template is passed through: the mock integration finds no status code in it and fails with 500. `passthroughBehavior:
-never` turns that into 415.
+is evaluated ("Mapping templates", API Gateway developer guide). A request whose content type has no request template is
+passed through: the mock integration finds no status code in it and fails with 500. `passthroughBehavior: never`, which
+the engine knows, and `when_no_templates`, which it does not, turn that into 415 ("Integration passthrough behaviors").
 
-Not needed once `apigateway_v1._invoke_mock_v1` evaluates templates with the request's context.
+Not needed once `apigateway_v1._invoke_mock_v1` evaluates templates with the request's context, and
+`_check_passthrough_behavior` knows `WHEN_NO_TEMPLATES`.
 """
 
 from __future__ import annotations
@@ -60,5 +61,15 @@ def apply() -> None:
 
         return answer_and_render
 
+    def build_check(check: Callable[..., Any]) -> Callable[..., Any]:
+        def check_passthrough(integration: dict[str, Any], headers: Any) -> Any:
+            # Where there are templates, the two behave alike; where there are none, the engine refuses nothing.
+            if integration.get("passthroughBehavior") == "WHEN_NO_TEMPLATES":
+                return check({**integration, "passthroughBehavior": "NEVER"}, headers)
+            return check(integration, headers)
+
+        return check_passthrough
+
+    replace(apigateway_v1, "_check_passthrough_behavior", build_check)
     replace(apigateway_v1, "_execute_in_scope", build_execute)
     replace(apigateway_v1, "_invoke_mock_v1", build_mock)

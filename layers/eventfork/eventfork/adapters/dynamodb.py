@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from eventfork.errors import NotFoundError, UnavailableError
+from eventfork.limits import DYNAMODB_KEY_BYTES
 from eventfork.order_rows import OWNED
 
 __all__ = ["ORDER_INDEX", "OrdersTable"]
@@ -64,6 +65,8 @@ class OrdersTable:
         UnavailableError
             If DynamoDB did not answer.
         """
+        if any(len(key.encode()) > DYNAMODB_KEY_BYTES for key in (customer_id, order_id)):
+            raise NotFoundError("no row has so long a key")
         try:
             answer = self._client.query(
                 TableName=self._name,

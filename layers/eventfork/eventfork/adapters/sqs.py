@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ __all__ = ["Queue"]
 
 _REASON: Final = "quarantine-reason"
 _FOLDED: Final = "quarantined-attributes"
+_REASON_CHARACTERS: Final = 500
+_NOT_SENDABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""SQS API reference, "SendMessage": it refuses a message with any other character in it."""
 
 
 class Queue:
@@ -81,8 +85,13 @@ class Queue:
         attributes = dict(message.attributes)
         if len(attributes) >= SQS_ATTRIBUTES:
             attributes = {_FOLDED: _text(json.dumps(attributes))}
-        if self.send([(message.body, {**attributes, _REASON: _text(reason)})]):
+        if self.send([(message.body, {**attributes, _REASON: _text(_sendable(reason))})]):
             raise UnavailableError("SQS refused the message")
+
+
+def _sendable(reason: str) -> str:
+    # A reason can name keys of the message, which are as long, and as odd, as their publisher made them.
+    return _NOT_SENDABLE.sub("\ufffd", reason[:_REASON_CHARACTERS])
 
 
 def _text(value: str) -> dict[str, str]:

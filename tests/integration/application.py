@@ -1,0 +1,131 @@
+"""The deployed application, as its users and operators reach it."""
+
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urljoin
+
+import urllib3
+
+from local import deployment
+from local.engine.process import Engine
+
+Value = TypeVar("Value")
+
+DEADLINE_SECONDS = 180
+"""Longer than anything takes: a machine may be starved of CPU for long, and a test must not fail for it."""
+_POLL_SECONDS = 0.2
+
+
+def eventually(look: Callable[[], Value | None], what: str) -> Value:
+    """Give what `look` finds as soon as it finds something.
+
+    Raises
+    ------
+    AssertionError
+        If it has found nothing after `DEADLINE_SECONDS`.
+    """
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(_POLL_SECONDS)
+    raise AssertionError(f"not seen within {DEADLINE_SECONDS} s: {what}")
+
+
+class Answer(NamedTuple):
+    """An answer of the API."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Application:
+    """The deployed application.
+
+    Parameters
+    ----------
+    engine : Engine
+    stack : str
+    parameters : dict
+        What it was deployed with.
+    outputs : dict
+        Outputs of the root stack.
+    """
+
+    def __init__(self, engine: Engine, stack: str, parameters: dict[str, str], outputs: dict[str, str]) -> None:
+        self.engine = engine
+        self.outputs = outputs
+        self._stack = stack
+        self._parameters = parameters
+        self._http = urllib3.PoolManager(retries=False)
+
+    @property
+    def checkout_url(self) -> str:
+        """Where orders are posted."""
+        return f"{deployment.api_url(self.engine, self.outputs)}/checkout"
+
+    def update(self, **parameters: str) -> None:
+        """Deploy once more, with other values of these parameters."""
+        deployment.deploy(self.engine, self._stack, {**self._parameters, **parameters})
+
+    def request(self, method: str, url: str, body: bytes | None = None, content_type: str | None = None) -> Answer:
+        """Send a request, and read the answer as JSON where it says it is."""
+        headers = {"content-type": content_type} if content_type else {}
+        response = self._http.request(method, urljoin(self.checkout_url, url), body=body, headers=headers)
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, names, json.loads(response.data) if "json" in names["content-type"] else None)
+
+    def post(self, body: bytes, content_type: str = "application/json") -> Answer:
+        """Post a body to the checkout API."""
+        return self.request("POST", self.checkout_url, body, content_type)
+
+    def rows(self, customer_id: str) -> list[dict[str, Any]]:
+        """Read the customer's rows of the orders table, in DynamoDB's typed form."""
+        items: list[dict[str, Any]] = self.engine.client("dynamodb").query(
+            TableName=self.outputs["CheckoutTableName"],
+            KeyConditionExpression="CustomerId = :customer",
+            ExpressionAttributeValues={":customer": {"S": customer_id}},
+            ConsistentRead=True,
+        )["Items"]
+        return items
+
+    def backup_objects(self) -> Iterator[tuple[str, bytes]]:
+        """Read every object of the backup: its name, and what it holds once unpacked."""
+        s3 = self.engine.client("s3")
+        bucket = self.outputs["BackupBucketName"]
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for entry in page.get("Contents", []):
+                yield (
+                    entry["Key"],
+                    gzip.decompress(s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()),
+                )
+
+    def backup_events(self) -> list[dict[str, Any]]:
+        """Read every line of the backup."""
+        return [json.loads(line) for _, content in self.backup_objects() for line in content.splitlines()]
+
+    def messages(self, output: str) -> list[dict[str, Any]]:
+        """Look at every message that the queue behind an output holds, and give all of them back."""
+        sqs, url = self.engine.client("sqs"), self.outputs[output]
+        held: list[dict[str, Any]] = []
+        while batch := sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=60
+        ).get("Messages", []):
+            held += batch
+        for message in held:
+            sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+        return held
+
+    def logs(self) -> str:
+        """Read everything that every function has logged."""
+        logs = self.engine.client("logs")
+        lines = []
+        for page in logs.get_paginator("describe_log_groups").paginate():
+            for group in page["logGroups"]:
+                events = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+                lines += [event["message"] for found in events for event in found["events"]]
+        return "\n".join(lines)

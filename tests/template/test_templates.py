@@ -1,0 +1,313 @@
+"""Every template keeps the rules of the flow: what no scanner checks."""
+
+import ast
+import re
+import tomllib
+from typing import Any
+
+import pytest
+from eventfork.adapters.dynamodb import ORDER_INDEX
+
+from tests.templates import ALL, PIPELINES, PROJECT_ROOT, ROOT, Template
+
+QUEUE = "AWS::SQS::Queue"
+FUNCTION = "AWS::Serverless::Function"
+ALARM = "AWS::CloudWatch::Alarm"
+COMMON_PARAMETERS = (
+    "TopicArn",
+    "SubscriptionFilterPolicy",
+    "SubscriptionFilterPolicyScope",
+    "BatchSize",
+    "BatchWindowSeconds",
+    "MaximumConcurrency",
+    "ReservedConcurrency",
+    "KmsKeyArn",
+    "AlarmTopicArn",
+    "LogLevel",
+    "LogRetentionDays",
+    "Runtime",
+    "Architecture",
+)
+PUBLIC_METHODS = {"/checkout": "any", "/orders/{customerId}/{orderId}": "any", "/{proxy+}": "any"}
+"""Methods that answer 404 or 405 to anybody, without reaching a function."""
+
+every_template = pytest.mark.parametrize("template", ALL, ids=str)
+every_pipeline = pytest.mark.parametrize("template", PIPELINES, ids=str)
+
+
+def _named(template: Template, resource_type: str, *suffixes: str) -> dict[str, dict[str, Any]]:
+    return {
+        name: properties
+        for name, properties in template.resources(resource_type).items()
+        if name.endswith(suffixes) == bool(suffixes)
+    }
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for child in value.values() for text in _strings(child)]
+    if isinstance(value, list):
+        return [text for child in value for text in _strings(child)]
+    return [value] if isinstance(value, str) else []
+
+
+def _watched(template: Template, metric: str) -> set[str]:
+    return {
+        alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        for alarm in template.resources(ALARM).values()
+        if alarm["MetricName"] == metric
+    }
+
+
+def _terminal(template: Template) -> set[str]:
+    return {name for name in template.resources(QUEUE) if name.endswith(("DeadLetterQueue", "QuarantineQueue"))}
+
+
+@every_template
+def test_every_parameter_says_what_it_is_and_what_happens_when_it_is_left_alone(template: Template) -> None:
+    for name, parameter in template.parameters.items():
+        assert parameter["Description"].endswith("."), name
+        assert "Default" not in parameter or "Left" in parameter["Description"], name
+
+
+@every_template
+def test_every_output_is_described(template: Template) -> None:
+    for name, output in template.outputs.items():
+        assert output["Description"], name
+
+
+@every_template
+def test_parameters_with_few_values_list_them_and_numbers_have_bounds(template: Template) -> None:
+    for name, parameter in template.parameters.items():
+        if parameter.get("Default") in ("true", "false"):
+            assert parameter["AllowedValues"] == ["true", "false"], name
+        if parameter["Type"] == "Number":
+            assert "AllowedValues" in parameter or "MinValue" in parameter, name
+
+
+@every_pipeline
+def test_every_pipeline_takes_the_same_parameters_in_the_same_sense(template: Template) -> None:
+    reference = PIPELINES[0].parameters
+    for name in COMMON_PARAMETERS:
+        ours, theirs = dict(template.parameters[name]), dict(reference[name])
+        if name in ("BatchSize", "BatchWindowSeconds"):
+            for parameter in (ours, theirs):
+                del parameter["Default"], parameter["Description"]
+        if name == "KmsKeyArn":
+            del ours["Description"], theirs["Description"]
+        assert ours == theirs, name
+
+
+@every_pipeline
+def test_only_the_topic_must_be_given(template: Template) -> None:
+    assert [name for name, parameter in template.parameters.items() if "Default" not in parameter] == ["TopicArn"]
+
+
+@every_template
+def test_every_queue_ends_in_a_dead_letter_queue_that_keeps_messages_as_long_or_longer(template: Template) -> None:
+    queues = template.resources(QUEUE)
+    for name in queues.keys() - _terminal(template):
+        target = queues[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        assert target in _terminal(template), name
+        assert queues[target]["MessageRetentionPeriod"] == 14 * 86400, target
+
+
+@every_template
+def test_every_queue_has_an_alarm_on_the_age_and_every_parking_queue_one_on_the_depth(template: Template) -> None:
+    assert template.resources(QUEUE).keys() - _terminal(template) == _watched(template, "ApproximateAgeOfOldestMessage")
+    assert _terminal(template) == _watched(template, "ApproximateNumberOfMessagesVisible")
+
+
+@every_template
+def test_the_age_alarm_comes_well_before_the_retention_ends(template: Template) -> None:
+    queues = template.resources(QUEUE)
+    for alarm in template.resources(ALARM).values():
+        if alarm["MetricName"] == "ApproximateAgeOfOldestMessage":
+            retention = queues[alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]]["MessageRetentionPeriod"]
+            shortest = retention if isinstance(retention, int) else 14 * 86400
+            assert alarm["Threshold"] * 4 <= shortest
+
+
+@every_template
+def test_every_alarm_tells_what_to_do_and_can_be_sent_somewhere(template: Template) -> None:
+    for name, alarm in template.resources(ALARM).items():
+        assert len(alarm["AlarmDescription"]) > 40, name
+        assert alarm["AlarmActions"] == {
+            "Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]
+        }, name
+
+
+@every_template
+def test_a_message_stays_invisible_for_six_times_the_longest_run_and_the_batch_window(template: Template) -> None:
+    for name, function in template.resources(FUNCTION).items():
+        for source in function.get("Events", {}).values():
+            queue = template.resources(QUEUE)[source["Properties"]["Queue"]["Fn::GetAtt"][0]]
+            window = template.parameters["BatchWindowSeconds"]["MaxValue"]
+            assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window, name
+
+
+@every_template
+def test_every_consumer_reports_partial_failures_and_bounds_its_concurrency(template: Template) -> None:
+    for name, function in template.resources(FUNCTION).items():
+        for source in function.get("Events", {}).values():
+            assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+            assert source["Properties"]["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "MaximumConcurrency"}}, name
+
+
+@every_template
+def test_everything_that_keeps_data_says_how_long(template: Template) -> None:
+    for name, queue in template.resources(QUEUE).items():
+        assert "MessageRetentionPeriod" in queue, name
+    for name, group in template.resources("AWS::Logs::LogGroup").items():
+        assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
+    for name, bucket in template.resources("AWS::S3::Bucket").items():
+        assert bucket["LifecycleConfiguration"]["Rules"], name
+
+
+@every_template
+def test_everything_that_keeps_data_is_encrypted_with_a_customer_key(template: Template) -> None:
+    keys = (
+        {"Fn::GetAtt": ["EventKey", "Arn"]},
+        {"Fn::If": ["CreatesKey", {"Fn::GetAtt": ["Key", "Arn"]}, {"Ref": "KmsKeyArn"}]},
+    )
+    for name, resource in template.resources(QUEUE, "AWS::SNS::Topic").items():
+        assert resource["KmsMasterKeyId"] in keys, name
+    for name, group in template.resources("AWS::Logs::LogGroup").items():
+        assert group["KmsKeyId"] in keys, name
+    for name, table in template.resources("AWS::DynamoDB::Table").items():
+        assert table["SSESpecification"]["KMSMasterKeyId"] in keys, name
+    for name, stream in template.resources("AWS::KinesisFirehose::DeliveryStream").items():
+        assert stream["DeliveryStreamEncryptionConfigurationInput"]["KeyARN"] in keys, name
+    globals_ = template.document["Globals"]["Function"]
+    assert globals_["KmsKeyArn"] in keys
+
+
+@every_template
+def test_queues_topics_and_buckets_are_reached_over_tls_only(template: Template) -> None:
+    protected: set[str] = set()
+    for policy in template.resources(
+        "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy"
+    ).values():
+        denials = [one for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == "OnlyOverTls"]
+        for denial in denials:
+            assert denial["Effect"] == "Deny"
+            assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+            resources = denial["Resource"] if isinstance(denial["Resource"], list) else [denial["Resource"]]
+            protected |= {one["Fn::GetAtt"][0] if "Fn::GetAtt" in one else one.get("Ref", "") for one in resources}
+    assert template.resources(QUEUE, "AWS::SNS::Topic", "AWS::S3::Bucket").keys() <= protected
+
+
+@every_template
+def test_every_function_has_a_role_of_its_own_that_grants_nothing_on_everything(template: Template) -> None:
+    roles = template.resources("AWS::IAM::Role")
+    used = [function["Role"]["Fn::GetAtt"][0] for function in template.resources(FUNCTION).values()]
+    assert len(used) == len(set(used))
+    for name, role in roles.items():
+        assert "ManagedPolicyArns" not in role, name
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+            granted = statement.get("Fn::If", [None, statement])[1]
+            assert granted["Sid"], name
+            actions = granted["Action"] if isinstance(granted["Action"], list) else [granted["Action"]]
+            assert not any("*" in action for action in actions), name
+            assert granted["Resource"] != "*" or all(action.startswith("xray:") for action in actions), name
+
+
+@every_template
+def test_every_setting_a_function_reads_is_given_by_its_template_and_no_other(template: Template) -> None:
+    for name, function in template.resources(FUNCTION).items():
+        source = (PROJECT_ROOT / template.path.parent / function["CodeUri"] / "app.py").read_text(encoding="utf-8")
+        read = {
+            node.args[0].value
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "setting"
+            and isinstance(node.args[0], ast.Constant)
+        }
+        assert read == set(function["Environment"]["Variables"]), name
+
+
+@every_template
+def test_every_function_logs_into_a_group_made_for_it(template: Template) -> None:
+    groups = [group.get("LogGroupName") for group in template.resources("AWS::Logs::LogGroup").values()]
+    for name in template.resources(FUNCTION):
+        assert {"Fn::Sub": f"/aws/lambda/${{{name}}}"} in groups, name
+
+
+@every_template
+def test_no_name_region_account_or_partition_is_fixed(template: Template) -> None:
+    for name, properties in template.resources().items():
+        for fixed in ("QueueName", "TopicName", "TableName", "BucketName", "FunctionName", "RoleName"):
+            assert not isinstance(properties.get(fixed), str), name
+        for text in _strings(properties):
+            assert not re.search(r"arn:aws[:-]|\b[0-9]{12}\b|\b(us|eu|ap|sa|ca)-[a-z]+-[0-9]\b", text), name
+
+
+@every_pipeline
+def test_a_pipeline_can_be_published(template: Template) -> None:
+    published = template.document["Metadata"]["AWS::ServerlessRepo::Application"]
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", published["SemanticVersion"])
+    assert published["SpdxLicenseId"] == "MIT-0"
+    for file in ("LicenseUrl", "ReadmeUrl"):
+        assert (PROJECT_ROOT / template.path.parent / published[file]).is_file()
+
+
+def test_every_pipeline_is_nested_with_the_same_runtime_architecture_and_log_level() -> None:
+    nested = ROOT.resources("AWS::Serverless::Application")
+    assert {properties["Location"] for properties in nested.values()} == {str(one.path) for one in PIPELINES}
+    for name, properties in nested.items():
+        for parameter in ("Runtime", "Architecture", "LogLevel", "LogRetentionDays", "AlarmTopicArn"):
+            assert properties["Parameters"][parameter] == {"Ref": parameter}, name
+
+
+def test_nothing_that_publishes_knows_of_a_pipeline() -> None:
+    publisher = ROOT.resources(FUNCTION)["CheckoutApiFunction"]
+    assert not [text for text in _strings(publisher) if "Pipeline" in text]
+
+
+def test_every_method_asks_for_a_caller_but_those_that_only_refuse() -> None:
+    paths = ROOT.resources("AWS::Serverless::Api")["CheckoutApi"]["DefinitionBody"]["paths"]
+    asks = {"Fn::If": ["AnonymousCheckoutAllowed", [], [{"sigv4": []}]]}
+    public = {}
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            if method == "x-amazon-apigateway-any-method":
+                assert operation["x-amazon-apigateway-integration"]["type"] == "mock", path
+                public[path] = "any"
+            else:
+                assert operation["security"] == asks, path
+    assert public == PUBLIC_METHODS
+
+
+def test_the_index_that_finds_an_order_is_the_one_the_function_asks() -> None:
+    table = next(one for one in PIPELINES if one.path.parent.name == "checkout").resources("AWS::DynamoDB::Table")
+    indexes = table["CheckoutTable"]["LocalSecondaryIndexes"]
+    assert [index["IndexName"] for index in indexes] == [ORDER_INDEX]
+
+
+def test_replay_is_off_unless_an_operator_turns_it_on() -> None:
+    replay = next(one for one in PIPELINES if one.path.parent.name == "replay")
+    source = replay.resources(FUNCTION)["ReplayFunction"]["Events"]["Messages"]["Properties"]
+    assert source["Enabled"] == {"Ref": "ReplayEnabled"}
+    assert replay.parameters["ReplayEnabled"]["Default"] == "false"
+    assert ROOT.parameters["ReplayEnabled"]["Default"] == "false"
+
+
+def test_every_environment_of_samconfig_sets_parameters_that_exist() -> None:
+    samconfig = tomllib.loads((PROJECT_ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    for name in ("default", "local", "dev", "prod"):
+        for override in samconfig[name]["deploy"]["parameters"].get("parameter_overrides", []):
+            parameter, _, value = override.partition("=")
+            allowed = ROOT.parameters[parameter].get("AllowedValues", [value])
+            assert value in map(str, allowed), override
+
+
+def test_only_the_local_environment_lets_anybody_call() -> None:
+    samconfig = tomllib.loads((PROJECT_ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    open_ones = [
+        name
+        for name in ("default", "local", "dev", "prod")
+        if "AllowAnonymousCheckout=true" in samconfig[name]["deploy"]["parameters"].get("parameter_overrides", [])
+    ]
+    assert open_ones == ["local"]
+    assert ROOT.parameters["AllowAnonymousCheckout"]["Default"] == "false"
