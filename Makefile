@@ -46,6 +46,14 @@ format: $(call environment,main) ## Format the Python code and mend what ruff ca
 	$(python) -m ruff check --fix .
 	$(python) -m ruff format .
 
+.PHONY: generate
+generate: $(call environment,main) ## Write anew what is made of schemas and templates: API models, tables of the pipelines
+	$(python) -m setup.generate
+
+.PHONY: pictures
+pictures: $(call environment,main) ## Draw the pictures of the documentation from their texts (needs Graphviz)
+	$(python) -m setup.draw
+
 .PHONY: validate
 validate: $(foreach name,sam cfnlint checkov,$(call environment,$(name))) ## Check every template: sam validate --lint, cfn-lint, checkov
 	@for template in $(templates); do \

@@ -1,11 +1,12 @@
-"""Write what is made of `schemas/order.schema.json`: the models in `template.yaml` and in `openapi.yaml`.
+"""Write what is made of other files: the API's models from the order's schema, the pipelines' tables from templates.
 
-Run it as `make generate` after a change of the schema; a test fails where it was forgotten.
+Run it as `make generate` after a change of either; a test fails where it was forgotten.
 """
 
 import json
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,53 +14,121 @@ import yaml
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 SCHEMA: Final = PROJECT_ROOT / "schemas" / "order.schema.json"
-BEGIN: Final = "# generated: "
-END: Final = "# end of what is generated"
 COARSE: Final = ("type", "required")
 """What the gateway checks. The function checks everything, and unlike the gateway it can name the field."""
 
 
-def coarse_model(schema: dict[str, Any]) -> dict[str, Any]:
+class TemplateLoader(yaml.SafeLoader):
+    """Reads CloudFormation's short form of intrinsic functions: `!Ref`, `!GetAtt`, `!Sub` and the others."""
+
+
+def _intrinsic(loader: TemplateLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+        return {name: value.split(".", 1) if suffix == "GetAtt" else value}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    if isinstance(node, yaml.MappingNode):
+        return {name: loader.construct_mapping(node, deep=True)}
+    raise TypeError(node)
+
+
+TemplateLoader.add_multi_constructor("!", _intrinsic)
+
+
+def template(path: Path) -> dict[str, Any]:
+    """Read a template, short intrinsic functions spelt out."""
+    document: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=TemplateLoader)
+    return document
+
+
+def coarse_model(_: Path) -> str:
     """Return the gateway's model: an object, with the top-level keys that must be there."""
-    return {"Order": {key: schema[key] for key in COARSE}}
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return _yaml({"Order": {key: schema[key] for key in COARSE}})
 
 
-def full_models(schema: dict[str, Any]) -> dict[str, Any]:
+def full_models(_: Path) -> str:
     """Return the schemas of the API's description: OpenAPI 3.0's dialect keeps what draft 4 has, but for the frame."""
-    text = json.dumps(schema).replace("#/definitions/", "#/components/schemas/")
-    order = json.loads(text)
+    order = json.loads(SCHEMA.read_text(encoding="utf-8").replace("#/definitions/", "#/components/schemas/"))
     definitions = order.pop("definitions")
     del order["$schema"]
-    return {**definitions, "Order": order}
+    return _yaml({**definitions, "Order": order})
 
 
-FILES: Final[dict[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
-    "template.yaml": coarse_model,
-    "openapi.yaml": full_models,
-}
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(value, sort_keys=False, width=110, allow_unicode=True)
 
 
-def generated(name: str) -> str:
-    """Return the file `name` with its generated part as it should be."""
-    text = (PROJECT_ROOT / name).read_text(encoding="utf-8")
-    models = FILES[name](json.loads(SCHEMA.read_text(encoding="utf-8")))
-    before, begin, rest = text.partition(BEGIN)
-    names, _, rest = rest.partition("\n")
-    indentation = " " * (len(before) - before.rindex("\n") - 1)
-    _, end, after = rest.partition(f"{indentation}{END}")
-    part = yaml.safe_dump(models, sort_keys=False, width=110, allow_unicode=True)
-    indented = "".join(f"{indentation}{line}\n" for line in part.splitlines())
-    return f"{before}{begin}{names}\n{indented}{end}{after}"
+def tables(readme: Path) -> str:
+    """Return what the template beside a README says: parameters, outputs and alarms, as tables."""
+    document = template(readme.with_name("template.yaml"))
+    alarms = {
+        name: resource["Properties"]["AlarmDescription"]
+        for name, resource in document["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    parts = [
+        ("Parameters", "parameter | default | what it does", map(_parameter, document["Parameters"].items())),
+        (
+            "Outputs",
+            "output | what it is",
+            ((name, output["Description"]) for name, output in document["Outputs"].items()),
+        ),
+        ("Alarms", "alarm | what happened, and what to do", alarms.items()),
+    ]
+    return "\n".join(_table(*part) for part in parts)
+
+
+def _parameter(item: tuple[str, dict[str, Any]]) -> tuple[str, str, str]:
+    name, parameter = item
+    default = parameter.get("Default")
+    shown = "must be given" if default is None else f"`{default}`" if default != "" else "none"
+    return name, shown, parameter["Description"]
+
+
+def _table(title: str, head: str, rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [f"### {title}", "", f"| {head} |", "|" + "---|" * (head.count("|") + 1)]
+    for name, *cells in rows:
+        lines.append(" | ".join([f"| `{name}`", *(re.sub(r"\s+", " ", cell).strip() for cell in cells)]) + " |")
+    return "\n".join([*lines, ""])
+
+
+def files() -> dict[Path, Callable[[Path], str]]:
+    """Return every file that holds a generated part, with what makes it."""
+    made: dict[Path, Callable[[Path], str]] = {
+        PROJECT_ROOT / "template.yaml": coarse_model,
+        PROJECT_ROOT / "openapi.yaml": full_models,
+    }
+    return made | dict.fromkeys(sorted(PROJECT_ROOT.glob("pipelines/*/README.md")), tables)
+
+
+def generated(path: Path) -> str:
+    """Return a file's text with its generated part as it should be; comments frame that part."""
+    text = path.read_text(encoding="utf-8")
+    frame = re.compile(
+        r"^(?P<indent> *)(?P<begin>(?:#|<!--) generated: .*)\n(?:.*\n)*?(?P<end> *(?:#|<!--) end of .*)\n", re.MULTILINE
+    )
+    part = files()[path](path)
+
+    def fill(match: re.Match[str]) -> str:
+        lines = "".join(f"{match['indent']}{line}".rstrip() + "\n" for line in part.splitlines())
+        return f"{match['indent']}{match['begin']}\n{lines}{match['end']}\n"
+
+    filled, count = frame.subn(fill, text)
+    if count != 1:
+        raise ValueError(f"{path} has {count} generated parts; it must have one.")
+    return filled
 
 
 def main() -> int:
     """Write the files that are not as they should be, and name them."""
-    for name in FILES:
-        text = generated(name)
-        path = PROJECT_ROOT / name
+    for path in files():
+        text = generated(path)
         if path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
-            print(f"{name} is written anew.")
+            print(f"{path.relative_to(PROJECT_ROOT)} is written anew.")
     return 0
 
 

@@ -4,27 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from setup.generate import template
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short form of intrinsic functions: `!Ref`, `!GetAtt`, `!Sub` and the others."""
-
-
-def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-        return {name: value.split(".", 1) if suffix == "GetAtt" else value}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    assert isinstance(node, yaml.MappingNode)
-    return {name: loader.construct_mapping(node, deep=True)}
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
 
 
 @dataclass(frozen=True)
@@ -67,7 +49,7 @@ class Template:
 
 def read(path: str) -> Template:
     """Read the template at a path relative to the project's root."""
-    return Template(Path(path), yaml.load((PROJECT_ROOT / path).read_text(encoding="utf-8"), Loader=_Loader))
+    return Template(Path(path), template(PROJECT_ROOT / path))
 
 
 ROOT = read("template.yaml")

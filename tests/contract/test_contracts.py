@@ -11,7 +11,8 @@ from eventfork import checkout_events, orders, schemas
 from eventfork.card_data import LAST_FOUR, Redactor
 from eventfork.json_text import parse, render
 
-from setup.generate import FILES, generated
+from setup.draw import seal, sources
+from setup.generate import files, generated
 from tests.templates import ALL, PROJECT_ROOT, ROOT
 
 EVENTS = PROJECT_ROOT / "events"
@@ -93,9 +94,14 @@ def test_the_sample_batches_carry_the_sample_event_with_its_attributes(name: str
     }
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_what_is_generated_from_the_schema_is_up_to_date(name: str) -> None:
-    assert generated(name) == (PROJECT_ROOT / name).read_text(encoding="utf-8"), "run `make generate`"
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PROJECT_ROOT)))
+def test_what_is_generated_from_other_files_is_up_to_date(path: Path) -> None:
+    assert generated(path) == path.read_text(encoding="utf-8"), "run `make generate`"
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: str(source.relative_to(PROJECT_ROOT)))
+def test_every_picture_is_drawn_from_its_text(source: Path) -> None:
+    assert source.with_suffix(".svg").read_text(encoding="utf-8").endswith(seal(source)), "run `make pictures`"
 
 
 def test_the_description_of_the_api_lists_the_methods_of_the_template() -> None:

@@ -1,6 +1,6 @@
 """What the tests of the layer and of the functions start from: orders, messages off a queue, any JSON documents."""
 
-import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,10 @@ def _parent(document: dict[str, Any], pointer: str) -> tuple[Any, Any]:
     return parent, int(step) if isinstance(parent, list) else step
 
 
-def message(body: str | dict[str, Any], message_id: str = "1", **attributes: Any) -> Message:
+def message(body: str | dict[str, Any], message_id: str = "1", attributes: Mapping[str, Any] | None = None) -> Message:
     """Give a message as it is read off a queue; a document becomes its JSON text."""
     text = body if isinstance(body, str) else render(body)
-    return Message(id=message_id, body=text, attributes=copy.deepcopy(attributes), sent_at=SENT_AT)
+    return Message(id=message_id, body=text, attributes=attributes or {}, sent_at=SENT_AT)
 
 
 def string(value: str) -> dict[str, Any]:

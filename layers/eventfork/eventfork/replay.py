@@ -40,7 +40,7 @@ def _hop(mark: Mapping[str, Any] | None) -> int:
     if mark is None:
         return 0
     try:
-        hop = parse(mark["stringValue"])["hop"]
+        hop = parse(mark.get("stringValue") or "")["hop"]
     except (KeyError, TypeError, JsonTextError):
         hop = None
     if type(hop) is not int or hop < 0:

@@ -1,0 +1,49 @@
+"""Settings and clients are read when first asked for, and a missing one is named."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from eventfork import settings
+from eventfork.settings import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def region(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give what Lambda gives every function, and forget the clients made with it."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "eu-central-1")
+    settings.client.cache_clear()
+    yield
+    settings.client.cache_clear()
+
+
+def test_a_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the template set it."""
+    monkeypatch.setenv("TABLE_NAME", "orders")
+    assert settings.setting("TABLE_NAME") == "orders"
+
+
+def test_a_setting_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty counts as missing: a template's empty parameter must not become a table's name."""
+    monkeypatch.delenv("TABLE_NAME", raising=False)
+    with pytest.raises(SettingsError, match="TABLE_NAME"):
+        settings.setting("TABLE_NAME")
+    monkeypatch.setenv("TABLE_NAME", "")
+    with pytest.raises(SettingsError, match="TABLE_NAME"):
+        settings.setting("TABLE_NAME")
+
+
+def test_there_is_one_client_for_a_service() -> None:
+    """It is made once, and gives up before its function does."""
+    client = settings.client("sqs")
+    assert settings.client("sqs") is client
+    assert client.meta.config.connect_timeout + client.meta.config.read_timeout <= 12
+
+
+def test_the_client_logs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At DEBUG, botocore logs whole bodies, so that level stays closed even where everything is logged."""
+    monkeypatch.setattr(logging.getLogger("botocore"), "level", logging.NOTSET)
+    settings.client("sqs")
+    assert not logging.getLogger("botocore.endpoint").isEnabledFor(logging.DEBUG)
+    assert logging.getLogger("botocore.endpoint").isEnabledFor(logging.WARNING)
