@@ -216,7 +216,13 @@ def _run_sam(command: str, options: Sequence[str], environment: Mapping[str, str
         process = subprocess.Popen(
             arguments,
             cwd=PROJECT_ROOT,
-            env={"AWS_DEFAULT_REGION": REGION, **environment, "PATH": path, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "1"},
+            env={
+                "AWS_DEFAULT_REGION": REGION,
+                **environment,
+                "PATH": path,
+                "SAM_CLI_TELEMETRY": "0",
+                "SAM_CLI_POLL_DELAY": "1",
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
