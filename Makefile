@@ -17,7 +17,7 @@ environment = .venvs/$(1)/complete
 python := .venvs/main/bin/python
 templates = template.yaml $(wildcard pipelines/*/template.yaml)
 environments := main functions engine sam cfnlint checkov schemathesis
-code := $(wildcard layers functions local tests setup)
+code := $(wildcard layers functions local bench tests setup)
 
 ##@ Use
 
@@ -61,6 +61,10 @@ validate: $(foreach name,sam cfnlint checkov,$(call environment,$(name))) ## Che
 	done
 	.venvs/cfnlint/bin/cfn-lint --append-rules cfn_lint_serverless.rules --regions us-east-1 --template $(templates)
 	.venvs/checkov/bin/python setup/check_security_policy.py
+
+.PHONY: bench
+bench: $(call environment,main) ## Measure, as ratios within one run: what packing saves
+	@PYTHONPATH=layers/eventfork $(python) -m bench.forwarder
 
 .PHONY: schemathesis
 schemathesis: $(call environment,schemathesis) ## Try to break the running API (URL=<what `make local` printed>)

@@ -39,7 +39,7 @@ TemplateLoader.add_multi_constructor("!", _intrinsic)
 
 def template(path: Path) -> dict[str, Any]:
     """Read a template, short intrinsic functions spelt out."""
-    document: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=TemplateLoader)
+    document: dict[str, Any] = TemplateLoader(path.read_text(encoding="utf-8")).get_single_data()
     return document
 
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from eventfork import backup, forwarding
 from eventfork.adapters.firehose import DeliveryStream
 from eventfork.adapters.sqs import Queue
-from eventfork.card_data import Redactor
+from eventfork.card_data import redactor
 from eventfork.settings import client, setting
 
 logger = Logger()
@@ -17,10 +17,10 @@ logger = Logger()
 
 @cache
 def _forwarder() -> forwarding.Forwarder[bytes]:
-    redactor = Redactor()
+    redacting = redactor(setting("REDACT_CARD_DATA") == "true", setting("CARD_FIELD_PATTERNS", ""))
     stream = DeliveryStream(client("firehose"), setting("DELIVERY_STREAM_NAME"))
     return forwarding.Forwarder(
-        prepare=lambda message: backup.prepare(message, redactor),
+        prepare=lambda message: backup.prepare(message, redacting),
         send=lambda prepared: backup.send(prepared, stream.put, time.sleep),
         park=Queue(client("sqs"), setting("QUARANTINE_QUEUE_URL")).quarantine,
     )

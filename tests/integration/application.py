@@ -16,6 +16,7 @@ Value = TypeVar("Value")
 
 DEADLINE_SECONDS = 180
 """Longer than anything takes: a machine may be starved of CPU for long, and a test must not fail for it."""
+ANSWER_SECONDS = 120
 _POLL_SECONDS = 0.2
 
 
@@ -43,7 +44,32 @@ class Answer(NamedTuple):
     body: Any
 
 
-class Application:
+class Api:
+    """The API, wherever it is served.
+
+    Parameters
+    ----------
+    checkout_url : str
+        Where orders are posted.
+    """
+
+    def __init__(self, checkout_url: str) -> None:
+        self.checkout_url = checkout_url
+        self._http = urllib3.PoolManager(retries=False, timeout=ANSWER_SECONDS)
+
+    def request(self, method: str, url: str, body: bytes | None = None, content_type: str | None = None) -> Answer:
+        """Send a request, and read the answer as JSON where it says it is."""
+        headers = {"content-type": content_type} if content_type else {}
+        response = self._http.request(method, urljoin(self.checkout_url, url), body=body, headers=headers)
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, names, json.loads(response.data) if "json" in names["content-type"] else None)
+
+    def post(self, body: bytes, content_type: str = "application/json") -> Answer:
+        """Post a body to the checkout API."""
+        return self.request("POST", self.checkout_url, body, content_type)
+
+
+class Application(Api):
     """The deployed application.
 
     Parameters
@@ -57,31 +83,15 @@ class Application:
     """
 
     def __init__(self, engine: Engine, stack: str, parameters: dict[str, str], outputs: dict[str, str]) -> None:
+        super().__init__(f"{deployment.api_url(engine, outputs)}/checkout")
         self.engine = engine
         self.outputs = outputs
-        self._stack = stack
+        self.stack = stack
         self._parameters = parameters
-        self._http = urllib3.PoolManager(retries=False)
-
-    @property
-    def checkout_url(self) -> str:
-        """Where orders are posted."""
-        return f"{deployment.api_url(self.engine, self.outputs)}/checkout"
 
     def update(self, **parameters: str) -> None:
         """Deploy once more, with other values of these parameters."""
-        deployment.deploy(self.engine, self._stack, {**self._parameters, **parameters})
-
-    def request(self, method: str, url: str, body: bytes | None = None, content_type: str | None = None) -> Answer:
-        """Send a request, and read the answer as JSON where it says it is."""
-        headers = {"content-type": content_type} if content_type else {}
-        response = self._http.request(method, urljoin(self.checkout_url, url), body=body, headers=headers)
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, names, json.loads(response.data) if "json" in names["content-type"] else None)
-
-    def post(self, body: bytes, content_type: str = "application/json") -> Answer:
-        """Post a body to the checkout API."""
-        return self.request("POST", self.checkout_url, body, content_type)
+        deployment.deploy(self.engine, self.stack, {**self._parameters, **parameters})
 
     def rows(self, customer_id: str) -> list[dict[str, Any]]:
         """Read the customer's rows of the orders table, in DynamoDB's typed form."""
@@ -97,7 +107,8 @@ class Application:
         """Read every object of the backup: its name, and what it holds once unpacked."""
         s3 = self.engine.client("s3")
         bucket = self.outputs["BackupBucketName"]
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        # Results of queries lie in the bucket too.
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="events/"):
             for entry in page.get("Contents", []):
                 yield (
                     entry["Key"],

@@ -1,6 +1,7 @@
 """Every template keeps the rules of the flow: what no scanner checks."""
 
 import ast
+import json
 import re
 import tomllib
 from typing import Any
@@ -250,6 +251,13 @@ def test_a_pipeline_can_be_published(template: Template) -> None:
         assert (PROJECT_ROOT / template.path.parent / published[file]).is_file()
 
 
+@every_pipeline
+def test_a_readme_that_shows_how_to_embed_a_pipeline_names_its_version(template: Template) -> None:
+    version = template.document["Metadata"]["AWS::ServerlessRepo::Application"]["SemanticVersion"]
+    readme = (PROJECT_ROOT / template.path.parent / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"SemanticVersion: (\S+)", readme)) <= {version}
+
+
 def test_every_pipeline_is_nested_with_the_same_runtime_architecture_and_log_level() -> None:
     nested = ROOT.resources("AWS::Serverless::Application")
     assert {properties["Location"] for properties in nested.values()} == {str(one.path) for one in PIPELINES}
@@ -289,6 +297,79 @@ def test_replay_is_off_unless_an_operator_turns_it_on() -> None:
     assert source["Enabled"] == {"Ref": "ReplayEnabled"}
     assert replay.parameters["ReplayEnabled"]["Default"] == "false"
     assert ROOT.parameters["ReplayEnabled"]["Default"] == "false"
+
+
+def _backup() -> Template:
+    return next(one for one in PIPELINES if one.path.parent.name == "backup")
+
+
+def test_the_table_looks_for_objects_where_the_stream_writes_them() -> None:
+    destination = _backup().resources("AWS::KinesisFirehose::DeliveryStream")["BackupStream"]
+    prefix = destination["ExtendedS3DestinationConfiguration"]["Prefix"]["Fn::Sub"]
+    table = _backup().resources("AWS::Glue::Table")["QueryTable"]["TableInput"]
+    projection, [key] = table["Parameters"], table["PartitionKeys"]
+    name = key["Name"]
+    template, bucket = projection["storage.location.template"]["Fn::Sub"]
+    location, same_bucket = table["StorageDescriptor"]["Location"]["Fn::Sub"]
+    stamp = f"!{{timestamp:{projection[f'projection.{name}.format']}}}"
+    assert template.replace(f"${{!{name}}}", stamp) == f"s3://${{Bucket}}/{prefix}"
+    assert template == f"{location}${{!{name}}}/"
+    assert bucket == same_bucket
+    assert (projection["projection.enabled"], projection[f"projection.{name}.type"]) == ("true", "date")
+
+
+def test_the_table_has_the_columns_of_what_the_forwarder_writes() -> None:
+    columns = _backup().resources("AWS::Glue::Table")["QueryTable"]["TableInput"]["StorageDescriptor"]["Columns"]
+    event = json.loads((PROJECT_ROOT / "events" / "checkout-topic.json").read_text(encoding="utf-8"))
+    assert [column["Name"] for column in columns] == list(event)
+    assert {column["Type"] for column in columns} == {"string"}
+
+
+def test_nothing_but_events_is_written_below_the_table() -> None:
+    table = _backup().parameters["BucketPrefix"]["Default"]
+    errors = _backup().parameters["ErrorPrefix"]["Default"]
+    group = _backup().resources("AWS::Athena::WorkGroup")["QueryWorkGroup"]["WorkGroupConfiguration"]
+    results = group["ResultConfiguration"]["OutputLocation"]["Fn::Sub"][0].removeprefix("s3://${Bucket}/")
+    for written in (errors, results):
+        assert not written.startswith(table)
+        assert not table.startswith(written)
+
+
+def test_what_queries_the_backup_is_there_only_where_athena_can_read_it() -> None:
+    for name, resource in _backup().document["Resources"].items():
+        if resource["Type"].startswith(("AWS::Glue::", "AWS::Athena::")):
+            assert resource["Condition"] == "IsQueryable", name
+    for name, output in _backup().outputs.items():
+        if name.startswith("Query"):
+            assert output["Condition"] == "IsQueryable", name
+
+
+def test_every_named_query_bounds_the_hours_it_reads_and_counts_an_event_once() -> None:
+    for name, query in _backup().resources("AWS::Athena::NamedQuery").items():
+        text = query["QueryString"]
+        assert "WHERE datehour >= " in text, name
+        assert "GROUP BY id" in text, name
+        assert query["WorkGroup"] == {"Ref": "QueryWorkGroup"}, name
+        assert query["Database"] == {"Ref": "QueryDatabase"}, name
+
+
+def test_the_stream_may_call_a_function_only_where_one_is_given() -> None:
+    destination = _backup().resources("AWS::KinesisFirehose::DeliveryStream")["BackupStream"]
+    processing = destination["ExtendedS3DestinationConfiguration"]["ProcessingConfiguration"]["Fn::If"]
+    role = _backup().resources("AWS::IAM::Role")["BackupStreamRole"]
+    statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+    [granted] = [one["Fn::If"] for one in statements if "lambda:InvokeFunction" in str(one)]
+    nothing = {"Ref": "AWS::NoValue"}
+    assert (processing[0], processing[2]) == (granted[0], granted[2]) == ("Transforms", nothing)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "allowed"),
+    [("", True), (r"iban,.*account(no|number),tax\d?", True), ("IBAN", False), ("bank-account", False), ("a b", False)],
+)
+def test_a_field_pattern_that_could_never_fit_is_refused_at_deployment(pattern: str, allowed: bool) -> None:
+    parameter = _backup().parameters["CardFieldPatterns"]
+    assert bool(re.fullmatch(parameter["AllowedPattern"], pattern)) == allowed
 
 
 def test_every_environment_of_samconfig_sets_parameters_that_exist() -> None:

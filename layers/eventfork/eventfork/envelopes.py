@@ -15,7 +15,6 @@ __all__ = ["MESSAGE_RECEIVED", "SOURCE", "line"]
 MESSAGE_RECEIVED: Final = "eventfork.envelope.MessageReceived"
 SOURCE: Final = "eventfork.envelope"
 _NAMESPACE: Final = uuid.UUID("b0a1a3a9-5a0c-5d7e-8a57-0b5f4a7f2d11")
-_LINE_BREAKS: Final = str.maketrans("\r\n", "  ")
 _CONTEXT: Final = ("id", "source", "type")
 """What every CloudEvent has besides `specversion`; CloudEvents 1.0.2, "Required Attributes"."""
 
@@ -41,13 +40,13 @@ def line(message: Message, redactor: Redactor) -> str:
     except AmbiguousJsonError as error:
         raise CannotCarryError(str(error)) from error
     try:
-        redacted = redactor.document(document)
+        redacted = document if redactor.finds_nothing(message.body, document) else redactor.document(document)
     except CardDataError as error:
         raise CannotCarryError(str(error)) from error
     text = message.body if redacted is document else render(redacted)
     if _is_cloud_event(redacted):
         # Between the tokens of a JSON text a line break is white space; inside a string it cannot stand.
-        return text.translate(_LINE_BREAKS)
+        return text.replace("\r", " ").replace("\n", " ")
     return _wrapped(message, "application/json", text)
 
 

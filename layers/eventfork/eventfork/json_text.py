@@ -6,6 +6,7 @@ JsonTextError
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NoReturn
@@ -51,30 +52,15 @@ class AmbiguousJsonError(JsonTextError):
 
 
 class _RepeatedKey(dict[str, Any]):
-    """An object in which `key` stands more than once; it lives only until `parse` has found where it stands."""
+    """An object in which a key stands more than once; it lives only until `parse` has found where it stands."""
 
-    key: str
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) == len(pairs):
-        return values
-    repeated = _RepeatedKey(values)
-    seen: set[str] = set()
-    repeated.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-    return repeated
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.key = Counter(key for key, _ in pairs).most_common(1)[0][0]
 
 
 def _constant(name: str) -> NoReturn:
     raise JsonSyntaxError("", f"{name} is not a JSON number")
-
-
-def _number(text: str) -> Decimal:
-    value = Decimal(text)
-    if not value.is_finite():
-        raise ArithmeticError(text)
-    return value
 
 
 def pointer(path: Sequence[str | int]) -> str:
@@ -92,9 +78,18 @@ def parse(text: str | bytes) -> Any:
     AmbiguousJsonError
         If an object repeats a key, a string holds a lone surrogate, or it nests deeper than `MAXIMUM_DEPTH`.
     """
+    repeated: list[_RepeatedKey] = []
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            values = _RepeatedKey(pairs)
+            repeated.append(values)
+        return values
+
     try:
         text = text if isinstance(text, str) else text.decode()
-        document = json.loads(text, parse_float=_number, parse_constant=_constant, object_pairs_hook=_object)
+        document = json.loads(text, parse_float=Decimal, parse_constant=_constant, object_pairs_hook=keep)
     except json.JSONDecodeError as error:
         raise JsonSyntaxError("", f"{error.msg} (line {error.lineno}, column {error.colno})") from error
     except UnicodeDecodeError as error:
@@ -106,8 +101,10 @@ def parse(text: str | bytes) -> Any:
     except (ArithmeticError, ValueError) as error:
         # int() takes at most 4,300 digits (sys.get_int_max_str_digits), Decimal exponents end at 18 digits.
         raise JsonSyntaxError("", "a number has more digits than can be read") from error
-    for path, value in _walk(document):
-        _refuse_ambiguity(path, value)
+    # Walking takes longer than reading, and most texts show without it that there is nothing to be found.
+    if repeated or "\\u" in text or not _encodable(text) or text.count("{") + text.count("[") > MAXIMUM_DEPTH:
+        for path, value in _walk(document):
+            _refuse_ambiguity(path, value)
     return document
 
 
@@ -162,7 +159,7 @@ def _by_value(number: int | Decimal) -> str:
     stripped = text.rstrip("0")
     if not stripped:
         return "0"
-    return f"{'-' * sign}{stripped.lstrip('0')}e{int(exponent) + len(text) - len(stripped)}"
+    return f"{'-' * sign}{stripped}e{int(exponent) + len(text) - len(stripped)}"
 
 
 def _rendered(value: Any, *, number: Any, keys: Any) -> Iterator[str]:

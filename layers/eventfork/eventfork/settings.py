@@ -21,16 +21,16 @@ class SettingsError(RuntimeError):
     """An environment variable is missing; the text names it."""
 
 
-def setting(name: str) -> str:
-    """Give the environment variable `name`.
+def setting(name: str, default: str | None = None) -> str:
+    """Give the environment variable `name`; if it is unset or empty, the default, where there is one.
 
     Raises
     ------
     SettingsError
-        If it is unset or empty.
+        If it is unset or empty, and there is no default.
     """
-    value = os.environ.get(name)
-    if not value:
+    value = os.environ.get(name) or default
+    if value is None:
         raise SettingsError(f"the environment variable {name} is not set: see the function's template")
     return value
 

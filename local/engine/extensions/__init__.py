@@ -14,10 +14,14 @@ from local.engine.extensions import (
     function_errors,
     function_interpreter,
     function_log_wait,
+    json_tables,
+    named_queries,
     nested_deletion,
     nested_transform,
     nested_update,
     partial_batch_failures,
+    query_functions,
+    query_parameters,
     queue_batches,
     rest_api_content_types,
     rest_api_definition,
@@ -26,6 +30,7 @@ from local.engine.extensions import (
     rest_api_paths,
     rest_api_update,
     subscription_redrive,
+    tables_from_queries,
 )
 
 __all__ = ["EXTENSIONS"]
@@ -49,5 +54,10 @@ EXTENSIONS: tuple[ModuleType, ...] = (
     rest_api_function_failures,
     event_source_types,
     firehose_buffering,
+    named_queries,
+    query_parameters,
+    query_functions,
+    json_tables,
+    tables_from_queries,
 )
 """Every extension, in the order in which they are applied."""

@@ -4,7 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from eventfork.card_data import CardDataError, Redactor, is_card_number, last_four
+from eventfork import card_data
+from eventfork.card_data import CardDataError, FieldPatternError, Redactor, is_card_number, last_four
 from eventfork.json_text import parse, render
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,6 +98,7 @@ def test_a_number_is_found_as_people_write_it(text: str) -> None:
             "00000000-0000-4000-8000-000000000000 [card ending 1111]",
         ),
         ("6205500000000000004", "[card ending 0004]"),
+        ("4111 1111 1111 1111 003", "[card ending 1003]"),
     ],
 )
 def test_a_number_is_masked_where_it_stands(text: str, masked: str) -> None:
@@ -359,3 +361,61 @@ def test_a_text_that_names_a_card_field_is_told_from_others(text: str) -> None:
 def test_a_text_that_merely_mentions_card_data_names_no_field(text: str) -> None:
     """Words in a sentence are no fields."""
     assert not redactor.names_card_field(text)
+
+
+def test_further_fields_are_taken_out_by_the_patterns_given() -> None:
+    """Over the whole name, whatever its case and its hyphens; the patterns there always are stay in force."""
+    further = card_data.redactor(True, r".*iban,tax(id|number),")
+    document = {"customer-IBAN": "DE02", "Tax_Id": 7, "taxidentity": 8, "cvv": 737, "id": 1}
+    assert further.document(document) == {"taxidentity": 8, "id": 1}
+    assert further.names_card_field("IBAN: DE02")
+    assert card_data.redactor(True, "").document(document) == {key: document[key] for key in document if key != "cvv"}
+
+
+@pytest.mark.parametrize("pattern", ["iban,tax(", ".*", "iban|", "(iban)?"])
+def test_a_pattern_that_cannot_be_meant_is_refused_by_name(pattern: str) -> None:
+    """Before anything is redacted with it: no regular expression, or one that fits names of no letters and digits."""
+    with pytest.raises(FieldPatternError) as error:
+        card_data.redactor(True, pattern)
+    assert repr(pattern.rpartition(",")[2]) in str(error.value)
+
+
+def test_redaction_can_be_turned_off() -> None:
+    """Then everything stays as it is."""
+    off = card_data.redactor(False, "")
+    document = {"cvv": 737, "text": "4111 1111 1111 1111"}
+    assert off.document(document) is document
+    assert off.text("4111 1111 1111 1111") == "4111 1111 1111 1111"
+    assert not off.names_card_field("cvv=737")
+
+
+@given(documents, st.sampled_from(["a", "pan", "c-ard", "expiry", ":cvv"]), st.one_of(st.integers(), card_numbers))
+def test_what_the_quick_look_lets_through_holds_no_card_data(document: Any, key: str, value: Any) -> None:
+    """Whatever it calls clean, the thorough look leaves as it is, object for object."""
+    text = render({"c-ard": {key: value}, "document": document, key: [value]})
+    parsed = parse(text)
+    if redactor.finds_nothing(text, parsed):
+        assert redactor.document(parsed) is parsed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":"b",":cvv":737}',
+        '{"c-ard":{"expiry":"08/29"}}',
+        '{"note":"\\u0034111111111111111"}',
+        '{"n":4.111111111111111e15}',
+        "4.111111111111111e15",
+        '{"n":"4111- 1111- 1111- 1111"}',
+        '[{"track2data":""}]',
+    ],
+)
+def test_the_quick_look_lets_nothing_through_that_may_be_card_data(text: str) -> None:
+    """In a value, a key, behind an escape, or with an exponent."""
+    assert not redactor.finds_nothing(text, parse(text))
+
+
+def test_the_quick_look_knows_an_event_of_ours() -> None:
+    """Otherwise it would save no time."""
+    text = '{"id":"07301226-5a77-5b5f-af04-0b8cda83476a","card-network":"visa","card-last-four":"5178","n":[1.5,90211]}'
+    assert redactor.finds_nothing(text, parse(text))

@@ -34,6 +34,15 @@ def test_a_setting_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         settings.setting("TABLE_NAME")
 
 
+def test_a_setting_that_has_a_default_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unset or empty, the default stands for it, which may itself be empty."""
+    monkeypatch.setenv("PATTERNS", "")
+    assert settings.setting("PATTERNS", "") == ""
+    assert settings.setting("PATTERNS", "iban") == "iban"
+    monkeypatch.setenv("PATTERNS", "loginname")
+    assert settings.setting("PATTERNS", "iban") == "loginname"
+
+
 def test_there_is_one_client_for_a_service() -> None:
     """It is made once, and gives up before its function does."""
     client = settings.client("sqs")

@@ -54,8 +54,7 @@ def test_refused_messages_are_named_by_position(aws: Aws, refused: set[int]) -> 
             if position not in refused
         ]
     }
-    if refused:
-        answer["Failed"] = [{"Id": str(one), "SenderFault": False, "Code": "InternalError"} for one in refused]
+    answer["Failed"] = [{"Id": str(one), "SenderFault": False, "Code": "InternalError"} for one in refused]
     with Stubber(client) as stub:
         stub.add_response("send_message_batch", answer)
         assert sorted(Queue(client, "https://queue").send([("x", {})] * 10)) == sorted(refused)
@@ -83,7 +82,7 @@ def test_a_queue_is_found_by_its_arn(aws: Aws) -> None:
 
 def test_a_queue_that_is_not_found_is_unavailable(aws: Aws) -> None:
     """Its name is said, for the operator who mistyped it."""
-    with pytest.raises(UnavailableError, match="CheckoutQueu$"):
+    with pytest.raises(UnavailableError, match=r"CheckoutQueu$"):
         Queue.at(aws.client("sqs"), f"arn:aws:sqs:{REGION}:{ACCOUNT}:CheckoutQueu")
 
 
