@@ -5,8 +5,9 @@
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
 
-# What `make local` listens on, and what is passed on to the command behind a target.
+# What `make local` listens on, how many messages `make mixed-messages` sends, what is passed on to the command.
 PORT ?= 4566
+MESSAGES ?= 10000
 ARGS ?=
 
 # An activated environment or a search path of the caller's must not leak into ours.
@@ -65,6 +66,10 @@ validate: $(foreach name,sam cfnlint checkov,$(call environment,$(name))) ## Che
 .PHONY: bench
 bench: $(call environment,main) ## Measure, as ratios within one run: what packing saves
 	@PYTHONPATH=layers/eventfork $(python) -m bench.forwarder
+
+.PHONY: mixed-messages
+mixed-messages: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Send 10,000 messages of every kind through backup and replay (MESSAGES=10000)
+	@EVENTFORK_MESSAGES=$(MESSAGES) $(python) -m pytest --no-header -q -s -k foreign tests/integration/test_standalone.py
 
 .PHONY: schemathesis
 schemathesis: $(call environment,schemathesis) ## Try to break the running API (URL=<what `make local` printed>)

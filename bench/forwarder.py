@@ -131,8 +131,7 @@ def main() -> int:
     url = f"http://127.0.0.1:{receiver.recv()}"
     os.environ |= {
         "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
+        **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "bench"),
         "AWS_DEFAULT_REGION": "us-east-1",
         "DELIVERY_STREAM_NAME": "stream",
         "QUARANTINE_QUEUE_URL": f"{url}/quarantine",

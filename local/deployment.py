@@ -203,7 +203,13 @@ def _configured_parameters() -> dict[str, str]:
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:
-    return ["--parameter-overrides", *(f"{name}={value}" for name, value in sorted(parameters.items()))]
+    return ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in sorted(parameters.items()))]
+
+
+def _quoted(value: str) -> str:
+    # sam splits an override at spaces, and ends it at a quotation mark, wherever the shell left them.
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _run_sam(command: str, options: Sequence[str], environment: Mapping[str, str], log_file: Path) -> None:

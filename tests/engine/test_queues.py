@@ -156,3 +156,19 @@ def test_what_a_subscribed_queue_cannot_take_goes_to_the_dead_letter_queue(workb
     [message] = workbench.messages(dead_url, 1)
     assert message["Body"] == "costs 100"
     assert message["MessageAttributes"]["amount"]["StringValue"] == "100"
+
+
+def test_a_batch_published_to_a_topic_keeps_binary_attributes(workbench: Workbench) -> None:
+    """Byte for byte, beside attributes of the other types."""
+    sns = workbench.client("sns")
+    url, arn = workbench.queue()
+    topic = sns.create_topic(Name=workbench.name("topic"))["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    attributes = {
+        "text": {"DataType": "String", "StringValue": "é"},
+        "bytes": {"DataType": "Binary", "BinaryValue": b"\x00\xff\n"},
+    }
+    entry = {"Id": "only", "Message": "one", "MessageAttributes": attributes}
+    sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[entry])
+    [message] = workbench.messages(url, 1)
+    assert message["MessageAttributes"] == attributes

@@ -36,30 +36,31 @@ def send_all(
 ) -> list[Entry]:
     """Send batches, resending only the entries that the service refused, and give those it never took.
 
+    A call that fails as a whole ends it: the AWS client has retried already, and waiting for a service that is away costs
+    more than receiving the messages again.
+
     Parameters
     ----------
     batches : iterable of sequences
         Each within the limits of one call.
     send : callable
         Sends one batch, gives the positions of the entries that were refused; raises `UnavailableError` if the call
-        failed, which counts as refusing all of it.
+        failed, which counts as refusing all of it, and of what was to follow.
     sleep : callable
         Waits so many seconds.
     """
-    refused: list[Entry] = []
+    never_taken: list[Entry] = []
+    away = False
     for batch in batches:
-        left = _sent(batch, send)
-        for pause in PAUSES:
-            if not left:
+        left = list(batch)
+        for pause in (None, *PAUSES):
+            if away or not left:
                 break
-            sleep(pause)
-            left = _sent(left, send)
-        refused += left
-    return refused
-
-
-def _sent(batch: Sequence[Entry], send: Callable[[Sequence[Entry]], Sequence[int]]) -> list[Entry]:
-    try:
-        return [batch[position] for position in send(batch)]
-    except UnavailableError:
-        return list(batch)
+            if pause is not None:
+                sleep(pause)
+            try:
+                left = [left[position] for position in send(left)]
+            except UnavailableError:
+                away = True
+        never_taken += left
+    return never_taken

@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from local.engine.extensions import (
+    batch_attributes,
     bucket_deletion,
     event_source_types,
     firehose_buffering,
@@ -39,6 +40,7 @@ EXTENSIONS: tuple[ModuleType, ...] = (
     nested_transform,
     nested_update,
     nested_deletion,
+    batch_attributes,
     bucket_deletion,
     function_interpreter,
     function_log_wait,

@@ -78,11 +78,19 @@ def test_only_refused_entries_are_sent_again() -> None:
     assert service.pauses == list(PAUSES)
 
 
-def test_a_call_that_fails_refuses_its_whole_batch() -> None:
-    """All of it is sent again."""
-    service = Service({}, [True])
-    assert send_all([[1, 2]], service.send, service.sleep) == []
-    assert service.calls == [[1, 2], [1, 2]]
+def test_a_call_that_fails_ends_the_sending() -> None:
+    """Nothing more is sent to a service that is away: its batch, and those to follow, are given back at once."""
+    service = Service({}, [False, True])
+    assert send_all([[1, 2], [3], [4]], service.send, service.sleep) == [3, 4]
+    assert service.calls == [[1, 2], [3]]
+    assert service.pauses == []
+
+
+def test_what_was_taken_before_a_call_failed_is_not_given_back() -> None:
+    """Only what was refused is."""
+    service = Service({2: 1}, [False, True])
+    assert send_all([[1, 2]], service.send, service.sleep) == [2]
+    assert service.taken == [1]
 
 
 def test_sending_again_ends() -> None:
