@@ -36,8 +36,8 @@ def send_all(
 ) -> list[Entry]:
     """Send batches, resending only the entries that the service refused, and give those it never took.
 
-    A call that fails as a whole ends it: the AWS client has retried already, and waiting for a service that is away costs
-    more than receiving the messages again.
+    A call that fails as a whole ends it: the AWS client has retried already, and to wait longer costs more than to
+    receive the messages again.
 
     Parameters
     ----------
