@@ -5,9 +5,10 @@
 .SUFFIXES:
 MAKEFLAGS += --no-print-directory
 
-# What `make local` listens on, how many messages `make mixed-messages` sends, what is passed on to the command.
+# What `make local` listens on, how much the longer checks do, and what is passed on to the command behind a target.
 PORT ?= 4566
 MESSAGES ?= 10000
+EXAMPLES ?= 300
 ARGS ?=
 
 # An activated environment or a search path of the caller's must not leak into ours.
@@ -72,8 +73,8 @@ mixed-messages: $(foreach name,main functions engine sam,$(call environment,$(na
 	@EVENTFORK_MESSAGES=$(MESSAGES) $(python) -m pytest --no-header -q -s -k foreign tests/integration/test_standalone.py
 
 .PHONY: schemathesis
-schemathesis: $(call environment,schemathesis) ## Try to break the running API (URL=<what `make local` printed>)
-	.venvs/schemathesis/bin/schemathesis run openapi.yaml --url $(URL) --checks all --mode all --max-examples 300 --seed 42 --generation-database none $(ARGS)
+schemathesis: $(foreach name,main functions engine sam schemathesis,$(call environment,$(name))) ## Try to break the API with generated requests (EXAMPLES=300)
+	@$(python) -m setup.try_api --max-examples $(EXAMPLES) $(ARGS)
 
 .PHONY: lock
 lock: $(call environment,uv) ## Pin every requirement anew from pyproject.toml (ARGS=--upgrade for newer ones)

@@ -1,6 +1,7 @@
 """Samples, schemas, templates and the API's description say the same."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from eventfork import checkout_events, orders, schemas
 from eventfork.card_data import LAST_FOUR, Redactor
 from eventfork.json_text import parse, render
+from eventfork.limits import DYNAMODB_SMALLEST_EXPONENT
 
 from setup.draw import seal, sources
 from setup.generate import files, generated
@@ -158,3 +160,8 @@ def test_the_description_and_the_template_have_the_same_version() -> None:
 def test_what_an_order_becomes_is_still_an_order_to_the_description() -> None:
     order = orders.without_card_data(_sample("order.json"), Redactor())
     orders.check(parse(render(order)))
+
+
+def test_the_smallest_amount_that_an_order_may_have_fits_a_row() -> None:
+    amount = schemas.load("order")["properties"]["payment"]["properties"]["amount"]
+    assert Decimal(amount["minimum"]) > Decimal(f"1e{DYNAMODB_SMALLEST_EXPONENT}")

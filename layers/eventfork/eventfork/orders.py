@@ -14,13 +14,14 @@ import fastjsonschema
 from eventfork import schemas
 from eventfork.card_data import LAST_FOUR, Redactor, last_four
 from eventfork.json_text import canonical, pointer
-from eventfork.limits import DYNAMODB_DIGITS, DYNAMODB_SMALLEST_EXPONENT
+from eventfork.limits import DYNAMODB_DIGITS
 
 __all__ = ["OrderError", "check", "event_id", "placed_at", "without_card_data"]
 
 _NAMESPACE: Final = uuid.UUID("6c9c3b1e-4b57-5f0c-9a53-0b8f1f1c7a11")
 _KEYS: Final = (("id",), ("customer", "id"), ("payment", "id"))
 """What identifies an order: to mask one of these would make two orders the same."""
+_AMOUNT: Final = f"must be a number, more than 0 and less than 10^9, of at most {DYNAMODB_DIGITS} significant digits"
 _IDENTIFIER: Final = "must be a whole number from 0 to 2^63 - 1, or a text of 1 to 128 characters other than . and .."
 
 
@@ -64,8 +65,8 @@ def check(order: Any) -> None:
     placed_at(order)
     amount = Decimal(order["payment"]["amount"])
     digits = "".join(map(str, amount.as_tuple().digits)).strip("0")
-    if len(digits) > DYNAMODB_DIGITS or amount.adjusted() < DYNAMODB_SMALLEST_EXPONENT:
-        raise OrderError("/payment/amount", f"must have at most {DYNAMODB_DIGITS} significant digits")
+    if len(digits) > DYNAMODB_DIGITS:
+        raise OrderError("/payment/amount", _AMOUNT)
 
 
 def _order_error(error: fastjsonschema.JsonSchemaValueException) -> OrderError:
@@ -74,7 +75,9 @@ def _order_error(error: fastjsonschema.JsonSchemaValueException) -> OrderError:
         missing = next(name for name in error.rule_definition if name not in error.value)
         return OrderError(pointer([*path, missing]), "is missing")
     detail = error.message.removeprefix(error.name or "").strip()
-    if error.rule == "anyOf":
+    if path[-1:] == ["amount"]:
+        detail = _AMOUNT
+    elif error.rule == "anyOf":
         detail = _IDENTIFIER if path[-1] in {"id", "product"} else "must be a whole number or a text"
     return OrderError(pointer(path), detail)
 

@@ -39,7 +39,7 @@ def test_a_row_is_stored_exactly(aws: Aws) -> None:
     assert stored["EventTime"] == {"S": "2026-11-20T08:15:00.120000Z"}
 
 
-@pytest.mark.parametrize("amount", ["1E-130", "999999999", "1e2"])
+@pytest.mark.parametrize("amount", ["1E-120", "999999999", "1e2"])
 def test_an_amount_is_written_in_full(aws: Aws, amount: str) -> None:
     """Whatever its notation was."""
     table(aws).project(row(order_with("/payment/amount", parse(amount))))

@@ -67,7 +67,7 @@ def test_an_empty_object_is_refused() -> None:
     assert refusal({}).pointer == "/id"
 
 
-@pytest.mark.parametrize("amount", ["0.01", "999999999.99999", "1E-130", "1", "128.40", "1e8", "1.28400e2"])
+@pytest.mark.parametrize("amount", ["0.01", "999999999.99999", "1E-120", "1", "128.40", "1e8", "1.28400e2"])
 def test_an_amount_above_zero_and_below_a_thousand_million_is_taken(amount: str) -> None:
     """Any number of decimals, however it is spelt."""
     orders.check(parse(ORDER_TEXT.replace("128.40", amount)))
@@ -84,7 +84,7 @@ def test_an_amount_above_zero_and_below_a_thousand_million_is_taken(amount: str)
         "1000000000",
         "1000000000.01",
         "1e300",
-        "1e-131",
+        "1e-121",
         '"12"',
         "true",
         "null",
@@ -308,10 +308,8 @@ def test_an_identifier_of_the_form_of_a_card_number_is_refused(pointer: str, num
 @pytest.mark.parametrize(
     ("pointer", "value"),
     [
-        ("/items/1/price", 4111111111111111),
-        ("/items/0/subtotal", Decimal("4111111111111111.0")),
-        ("/shipping/time", 4111111111111111),
         ("/items/0/product", "4222222222222 " + "x" * 114),
+        ("/items/0/id", "4222222222222 " + "x" * 114),
     ],
 )
 def test_a_field_that_no_mask_may_stand_in_is_refused(pointer: str, value: Any) -> None:
@@ -319,6 +317,14 @@ def test_a_field_that_no_mask_may_stand_in_is_refused(pointer: str, value: Any) 
     orders.check(order_with(pointer, value))
     with pytest.raises(OrderError, match="form of a card number") as caught:
         orders.without_card_data(order_with(pointer, value), redactor)
+    assert caught.value.pointer == pointer
+
+
+@pytest.mark.parametrize("pointer", ["/items/1/price", "/items/0/subtotal", "/shipping/time"])
+def test_a_number_as_long_as_a_card_number_is_refused_where_a_number_must_stand(pointer: str) -> None:
+    """So that no mask, which is a text, ever takes the place of a number."""
+    with pytest.raises(OrderError) as caught:
+        orders.check(order_with(pointer, Decimal("4111111111111111.0")))
     assert caught.value.pointer == pointer
 
 

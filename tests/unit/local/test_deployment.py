@@ -83,7 +83,7 @@ class TestBuild:
         [call] = calls(project)
         architecture = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
         assert call.startswith(f"build --config-file {project}/samconfig.toml --config-env local ")
-        assert call.endswith(f" --parameter-overrides Architecture={architecture} Runtime={RUNTIME}")
+        assert call.endswith(f' --parameter-overrides Architecture="{architecture}" Runtime="{RUNTIME}"')
         assert f"\nPATH={project}/.venvs/functions/bin:" in "\n" + (project / "environment").read_text()
         assert not built.reused
         assert built.template.read_text() == "Resources:\n"
@@ -167,8 +167,14 @@ class TestDeploy:
         overrides = call.partition("--parameter-overrides ")[2].split()
         assert call.startswith("deploy ")
         assert f"--template-file {template} --stack-name orders " in call
-        assert {"AllowAnonymousCheckout=true", "LogLevel=INFO", f"Runtime={RUNTIME}"} < set(overrides)
+        assert {'AllowAnonymousCheckout="true"', 'LogLevel="INFO"', f'Runtime="{RUNTIME}"'} < set(overrides)
         assert outputs == {"StackOf": "orders"}
+
+    def test_a_value_with_spaces_and_quotation_marks_reaches_the_template_whole(self, project: Path) -> None:
+        """As a filter policy has both, and sam would end the value at the first of them."""
+        deployment.build()
+        deployment.deploy(Engine(), "orders", {"SubscriptionFilterPolicy": '{"type": ["a b"]}'})
+        assert 'SubscriptionFilterPolicy="{\\"type\\": [\\"a b\\"]}"' in calls(project)[-1]
 
     def test_parameters_of_samconfig_may_be_one_text(self, project: Path) -> None:
         """Both of the forms that samconfig takes are understood."""
@@ -178,7 +184,7 @@ class TestDeploy:
         deployment.build()
         deployment.deploy(Engine(), "orders", {})
         overrides = calls(project)[-1].partition("--parameter-overrides ")[2].split()
-        assert {"AllowAnonymousCheckout=true", "LogLevel=DEBUG"} < set(overrides)
+        assert {'AllowAnonymousCheckout="true"', 'LogLevel="DEBUG"'} < set(overrides)
 
     def test_a_failure_is_told(self, project: Path) -> None:
         """A deployment that fails is an error with the log of that very stack."""
