@@ -65,8 +65,9 @@ validate: $(foreach name,sam cfnlint checkov,$(call environment,$(name))) ## Che
 	.venvs/checkov/bin/python setup/check_security_policy.py
 
 .PHONY: bench
-bench: $(call environment,main) ## Measure, as ratios within one run: what packing saves
+bench: $(call environment,main) ## Measure, as ratios within one run: what packing saves, how fast functions start
 	@PYTHONPATH=layers/eventfork $(python) -m bench.forwarder
+	@$(python) -m bench.cold_start
 
 .PHONY: mixed-messages
 mixed-messages: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Send 10,000 messages of every kind through backup and replay (MESSAGES=10000)

@@ -38,8 +38,9 @@ def _attributes(number: int, count: int) -> dict[str, dict[str, Any]]:
         {"DataType": "String", "StringValue": f"ünïcode {number}"},
         {"DataType": "Number", "StringValue": f"{number}.50"},
         {"DataType": "Binary", "BinaryValue": bytes([0, 255, number % 256])},
+        {"DataType": "String.Array", "StringValue": f'["ünïcode", {number}, true, null]'},
     )
-    return {f"attribute-{place}": kinds[place % 3] for place in range(count)}
+    return {f"attribute-{place}": kinds[place % len(kinds)] for place in range(count)}
 
 
 def _message(number: int, generator: random.Random) -> Sent:
