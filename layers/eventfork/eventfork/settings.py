@@ -40,4 +40,10 @@ def client(service: str) -> Any:
     """Give the one client for an AWS service; botocore's own, which starts faster than boto3's session."""
     # At DEBUG, botocore logs whole requests: the bodies of what is quarantined can hold card data.
     logging.getLogger("botocore").setLevel(logging.INFO)
-    return botocore.session.get_session().create_client(service, config=_TIMEOUTS)
+    return _session().create_client(service, config=_TIMEOUTS)
+
+
+@cache
+def _session() -> botocore.session.Session:
+    # One for all clients: each would read AWS's endpoints anew, which takes a fifth of a cold start.
+    return botocore.session.get_session()
