@@ -151,7 +151,7 @@ def inventory(workbench: Workbench) -> dict[str, set[str]]:
     }
     found["queues"] = set(workbench.client("sqs").list_queues().get("QueueUrls", []))
     found["tables"] = set(workbench.client("dynamodb").list_tables()["TableNames"])
-    found["streams"] = set(workbench.client("firehose").list_delivery_streams()["DeliveryStreamNames"])
+    found["streams"] = set(workbench.client("firehose").list_delivery_streams(Limit=10000)["DeliveryStreamNames"])
     kms = workbench.client("kms")
     ids = [key["KeyId"] for key in kms.list_keys()["Keys"]]
     found["keys"] = {each for each in ids if kms.describe_key(KeyId=each)["KeyMetadata"]["KeyState"] == "Enabled"}

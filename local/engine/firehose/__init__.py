@@ -1,0 +1,1 @@
+"""What the extensions for Firehose's destinations share."""
