@@ -9,6 +9,7 @@ __all__ = [
     "DYNAMODB_SMALLEST_EXPONENT",
     "FIREHOSE_CALL",
     "FIREHOSE_RECORD_BYTES",
+    "OPENSEARCH_ID_BYTES",
     "SNS_FILTER_DECIMALS",
     "SNS_MESSAGE_BYTES",
     "SQS_ATTRIBUTES",
@@ -52,3 +53,6 @@ DYNAMODB_KEY_BYTES: Final = 1024
 
 DYNAMODB_SMALLEST_EXPONENT: Final = -130
 """A number is 0, or at least 1E-130 away from it; same page."""
+
+OPENSEARCH_ID_BYTES: Final = 512
+"""A document's `_id`. OpenSearch refuses a longer one: IndexRequest, "id is too long, must be no longer than"."""

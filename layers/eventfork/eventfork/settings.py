@@ -11,7 +11,7 @@ from typing import Any, Final
 import botocore.session
 from botocore.config import Config
 
-__all__ = ["SettingsError", "client", "setting"]
+__all__ = ["SettingsError", "client", "session", "setting"]
 
 _TIMEOUTS: Final = Config(connect_timeout=2, read_timeout=10)
 """Seconds. The defaults, 60 each, outlast every function here. Retries are the template's: AWS_MAX_ATTEMPTS."""
@@ -38,12 +38,13 @@ def setting(name: str, default: str | None = None) -> str:
 @cache
 def client(service: str) -> Any:
     """Give the one client for an AWS service; botocore's own, which starts faster than boto3's session."""
-    # At DEBUG, botocore logs whole requests: the bodies of what is quarantined can hold card data.
-    logging.getLogger("botocore").setLevel(logging.INFO)
-    return _session().create_client(service, config=_TIMEOUTS)
+    return session().create_client(service, config=_TIMEOUTS)
 
 
 @cache
-def _session() -> botocore.session.Session:
+def session() -> botocore.session.Session:
+    """Give the one session: the function's Region, and credentials to sign requests with."""
+    # At DEBUG, botocore logs whole requests: the bodies of what is quarantined can hold card data.
+    logging.getLogger("botocore").setLevel(logging.INFO)
     # One for all clients: each would read AWS's endpoints anew, which takes a fifth of a cold start.
     return botocore.session.get_session()

@@ -14,10 +14,10 @@ def region(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "eu-central-1")
     settings.client.cache_clear()
-    settings._session.cache_clear()
+    settings.session.cache_clear()
     yield
     settings.client.cache_clear()
-    settings._session.cache_clear()
+    settings.session.cache_clear()
 
 
 def test_a_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
