@@ -1,5 +1,6 @@
-"""The templates of the application, read for tests."""
+"""The templates of the application, and what they are deployed with, read for tests."""
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,13 @@ class Template:
 def read(path: str) -> Template:
     """Read the template at a path relative to the project's root."""
     return Template(Path(path), template(PROJECT_ROOT / path))
+
+
+def overrides(environment: str) -> dict[str, str]:
+    """Read the parameters that an environment of samconfig.toml sets, by name."""
+    samconfig = tomllib.loads((PROJECT_ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    listed = samconfig[environment]["deploy"]["parameters"].get("parameter_overrides", [])
+    return dict(override.split("=", 1) for override in listed)
 
 
 ROOT = read("template.yaml")

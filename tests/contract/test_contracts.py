@@ -15,7 +15,7 @@ from eventfork.limits import DYNAMODB_SMALLEST_EXPONENT
 
 from setup.draw import seal, sources
 from setup.generate import files, generated
-from tests.templates import ALL, PROJECT_ROOT, ROOT
+from tests.templates import ALL, PIPELINES, PROJECT_ROOT, ROOT
 
 EVENTS = PROJECT_ROOT / "events"
 TRIGGERS = {
@@ -23,6 +23,8 @@ TRIGGERS = {
     "OrderApiFunction": "order-api.json",
     "CheckoutFunction": "checkout-queue.json",
     "BackupFunction": "backup-queue.json",
+    "SearchFunction": "search-queue.json",
+    "SearchSetupFunction": "search-setup.json",
     "ReplayFunction": "replay-queue.json",
 }
 CARD_FIELDS = ("card-number", "card-expiry", "card-owner", "card-cvv")
@@ -84,7 +86,7 @@ def test_the_sample_request_carries_the_sample_order() -> None:
     assert parse(_sample("checkout-api.json")["body"]) == _sample("order.json")
 
 
-@pytest.mark.parametrize("name", ["checkout-queue.json", "backup-queue.json", "replay-queue.json"])
+@pytest.mark.parametrize("name", ["checkout-queue.json", "backup-queue.json", "search-queue.json", "replay-queue.json"])
 def test_the_sample_batches_carry_the_sample_event_with_its_attributes(name: str) -> None:
     record = _sample(name)["Records"][0]
     event = parse(record["body"])
@@ -94,6 +96,16 @@ def test_the_sample_batches_carry_the_sample_event_with_its_attributes(name: str
     assert {key: (one["dataType"], one["stringValue"]) for key, one in received.items()} == {
         key: (one.type, one.value) for key, one in sent.items()
     }
+
+
+def test_the_sample_of_the_set_up_is_the_custom_resource_of_the_template() -> None:
+    template = next(one for one in PIPELINES if one.path.parent.name == "search")
+    [(name, properties)] = template.resources("Custom::SearchIndex").items()
+    sample = _sample("search-setup.json")
+    assert (sample["LogicalResourceId"], sample["ResourceType"]) == (name, "Custom::SearchIndex")
+    assert sample["ResourceProperties"].keys() == properties.keys()
+    assert sample["ResourceProperties"]["IndexName"] == template.parameters["IndexName"]["Default"]
+    assert sample["ResourceProperties"]["IndexRotation"] in template.parameters["IndexRotation"]["AllowedValues"]
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PROJECT_ROOT)))

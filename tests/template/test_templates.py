@@ -3,17 +3,18 @@
 import ast
 import json
 import re
-import tomllib
 from typing import Any
 
 import pytest
 from eventfork.adapters.dynamodb import ORDER_INDEX
 
-from tests.templates import ALL, PIPELINES, PROJECT_ROOT, ROOT, Template
+from tests.templates import ALL, PIPELINES, PROJECT_ROOT, ROOT, Template, overrides
 
 QUEUE = "AWS::SQS::Queue"
 FUNCTION = "AWS::Serverless::Function"
 ALARM = "AWS::CloudWatch::Alarm"
+ROLE = "AWS::IAM::Role"
+STREAM = "AWS::KinesisFirehose::DeliveryStream"
 COMMON_PARAMETERS = (
     "TopicArn",
     "SubscriptionFilterPolicy",
@@ -31,6 +32,8 @@ COMMON_PARAMETERS = (
 )
 PUBLIC_METHODS = {"/checkout": "any", "/orders/{customerId}/{orderId}": "any", "/{proxy+}": "any"}
 """Methods that answer 404 or 405 to anybody, without reaching a function."""
+
+ENVIRONMENTS = ("default", "local", "dev", "prod")
 
 every_template = pytest.mark.parametrize("template", ALL, ids=str)
 every_pipeline = pytest.mark.parametrize("template", PIPELINES, ids=str)
@@ -56,8 +59,25 @@ def _watched(template: Template, metric: str) -> set[str]:
     return {
         alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
         for alarm in template.resources(ALARM).values()
-        if alarm["MetricName"] == metric
+        if alarm.get("MetricName") == metric
     }
+
+
+def _granted(template: Template) -> dict[str, list[dict[str, Any]]]:
+    """Give the statements of every role by its name: those in the role itself, and those beside it."""
+    policies = [(name, policy) for name, role in template.resources(ROLE).items() for policy in role["Policies"]]
+    policies += [
+        (role["Ref"], policy) for policy in template.resources("AWS::IAM::Policy").values() for role in policy["Roles"]
+    ]
+    granted: dict[str, list[dict[str, Any]]] = {}
+    for name, policy in policies:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            granted.setdefault(name, []).append(statement.get("Fn::If", [None, statement])[1])
+    return granted
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _terminal(template: Template) -> set[str]:
@@ -91,10 +111,16 @@ def test_every_pipeline_takes_the_same_parameters_in_the_same_sense(template: Te
     reference = PIPELINES[0].parameters
     for name in COMMON_PARAMETERS:
         ours, theirs = dict(template.parameters[name]), dict(reference[name])
-        if name in ("BatchSize", "BatchWindowSeconds"):
+        if name in ("BatchSize", "BatchWindowSeconds") or (template, name) == (_search(), "SubscriptionFilterPolicy"):
             for parameter in (ours, theirs):
                 del parameter["Default"], parameter["Description"]
         assert ours == theirs, name
+
+
+def test_every_pipeline_takes_every_message_but_search_which_takes_orders_of_100_and_more() -> None:
+    policies = {one.path.parent.name: one.parameters["SubscriptionFilterPolicy"]["Default"] for one in PIPELINES}
+    assert json.loads(policies.pop("search")) == {"amount": [{"numeric": [">=", 100]}]}
+    assert set(policies.values()) == {""}
 
 
 @every_pipeline
@@ -121,7 +147,7 @@ def test_every_queue_has_an_alarm_on_the_age_and_every_parking_queue_one_on_the_
 def test_the_age_alarm_comes_well_before_the_retention_ends(template: Template) -> None:
     queues = template.resources(QUEUE)
     for alarm in template.resources(ALARM).values():
-        if alarm["MetricName"] == "ApproximateAgeOfOldestMessage":
+        if alarm.get("MetricName") == "ApproximateAgeOfOldestMessage":
             retention = queues[alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]]["MessageRetentionPeriod"]
             shortest = retention if isinstance(retention, int) else 14 * 86400
             assert alarm["Threshold"] * 4 <= shortest
@@ -175,8 +201,11 @@ def test_everything_that_keeps_data_is_encrypted_with_a_customer_key(template: T
         assert group["KmsKeyId"] in keys, name
     for name, table in template.resources("AWS::DynamoDB::Table").items():
         assert table["SSESpecification"]["KMSMasterKeyId"] in keys, name
-    for name, stream in template.resources("AWS::KinesisFirehose::DeliveryStream").items():
+    for name, stream in template.resources(STREAM).items():
         assert stream["DeliveryStreamEncryptionConfigurationInput"]["KeyARN"] in keys, name
+    for name, domain in template.resources("AWS::OpenSearchService::Domain").items():
+        assert domain["EncryptionAtRestOptions"]["Enabled"], name
+        assert domain["EncryptionAtRestOptions"]["KmsKeyId"] in keys, name
     globals_ = template.document["Globals"]["Function"]
     assert globals_["KmsKeyArn"] in keys
 
@@ -198,17 +227,16 @@ def test_queues_topics_and_buckets_are_reached_over_tls_only(template: Template)
 
 @every_template
 def test_every_function_has_a_role_of_its_own_that_grants_nothing_on_everything(template: Template) -> None:
-    roles = template.resources("AWS::IAM::Role")
     used = [function["Role"]["Fn::GetAtt"][0] for function in template.resources(FUNCTION).values()]
     assert len(used) == len(set(used))
-    for name, role in roles.items():
+    for name, role in template.resources(ROLE).items():
         assert "ManagedPolicyArns" not in role, name
-        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
-            granted = statement.get("Fn::If", [None, statement])[1]
-            assert granted["Sid"], name
-            actions = granted["Action"] if isinstance(granted["Action"], list) else [granted["Action"]]
+    for name, statements in _granted(template).items():
+        for statement in statements:
+            assert statement["Sid"], name
+            actions = _list(statement["Action"])
             assert not any("*" in action for action in actions), name
-            assert granted["Resource"] != "*" or all(action.startswith("xray:") for action in actions), name
+            assert "*" not in _list(statement["Resource"]) or all(one.startswith("xray:") for one in actions), name
 
 
 @every_template
@@ -223,7 +251,7 @@ def test_every_setting_a_function_reads_is_given_by_its_template_and_no_other(te
             and node.func.id == "setting"
             and isinstance(node.args[0], ast.Constant)
         }
-        assert read == set(function["Environment"]["Variables"]), name
+        assert read == set(function.get("Environment", {}).get("Variables", {})), name
 
 
 @every_template
@@ -236,7 +264,7 @@ def test_every_function_logs_into_a_group_made_for_it(template: Template) -> Non
 @every_template
 def test_no_name_region_account_or_partition_is_fixed(template: Template) -> None:
     for name, properties in template.resources().items():
-        for fixed in ("QueueName", "TopicName", "TableName", "BucketName", "FunctionName", "RoleName"):
+        for fixed in ("QueueName", "TopicName", "TableName", "BucketName", "FunctionName", "RoleName", "DomainName"):
             assert not isinstance(properties.get(fixed), str), name
         for text in _strings(properties):
             assert not re.search(r"arn:aws[:-]|\b[0-9]{12}\b|\b(us|eu|ap|sa|ca)-[a-z]+-[0-9]\b", text), name
@@ -303,8 +331,12 @@ def _backup() -> Template:
     return next(one for one in PIPELINES if one.path.parent.name == "backup")
 
 
+def _search() -> Template:
+    return next(one for one in PIPELINES if one.path.parent.name == "search")
+
+
 def test_the_table_looks_for_objects_where_the_stream_writes_them() -> None:
-    destination = _backup().resources("AWS::KinesisFirehose::DeliveryStream")["BackupStream"]
+    destination = _backup().resources(STREAM)["BackupStream"]
     prefix = destination["ExtendedS3DestinationConfiguration"]["Prefix"]["Fn::Sub"]
     table = _backup().resources("AWS::Glue::Table")["QueryTable"]["TableInput"]
     projection, [key] = table["Parameters"], table["PartitionKeys"]
@@ -354,13 +386,15 @@ def test_every_named_query_bounds_the_hours_it_reads_and_counts_an_event_once() 
 
 
 def test_the_stream_may_call_a_function_only_where_one_is_given() -> None:
-    destination = _backup().resources("AWS::KinesisFirehose::DeliveryStream")["BackupStream"]
-    processing = destination["ExtendedS3DestinationConfiguration"]["ProcessingConfiguration"]["Fn::If"]
-    role = _backup().resources("AWS::IAM::Role")["BackupStreamRole"]
-    statements = role["Policies"][0]["PolicyDocument"]["Statement"]
-    [granted] = [one["Fn::If"] for one in statements if "lambda:InvokeFunction" in str(one)]
-    nothing = {"Ref": "AWS::NoValue"}
-    assert (processing[0], processing[2]) == (granted[0], granted[2]) == ("Transforms", nothing)
+    for template in (_backup(), _search()):
+        [stream] = template.resources(STREAM).values()
+        [destination] = [one for name, one in stream.items() if name.endswith("DestinationConfiguration")]
+        processing = destination["ProcessingConfiguration"]["Fn::If"]
+        role = template.resources(ROLE)[destination["RoleARN"]["Fn::GetAtt"][0]]
+        statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+        [granted] = [one["Fn::If"] for one in statements if "lambda:InvokeFunction" in str(one)]
+        nothing = {"Ref": "AWS::NoValue"}
+        assert (processing[0], processing[2]) == (granted[0], granted[2]) == ("Transforms", nothing)
 
 
 @pytest.mark.parametrize(
@@ -368,25 +402,17 @@ def test_the_stream_may_call_a_function_only_where_one_is_given() -> None:
     [("", True), (r"iban,.*account(no|number),tax\d?", True), ("IBAN", False), ("bank-account", False), ("a b", False)],
 )
 def test_a_field_pattern_that_could_never_fit_is_refused_at_deployment(pattern: str, allowed: bool) -> None:
-    parameter = _backup().parameters["CardFieldPatterns"]
-    assert bool(re.fullmatch(parameter["AllowedPattern"], pattern)) == allowed
+    for template in (_backup(), _search()):
+        parameter = template.parameters["CardFieldPatterns"]
+        assert bool(re.fullmatch(parameter["AllowedPattern"], pattern)) == allowed
 
 
 def test_every_environment_of_samconfig_sets_parameters_that_exist() -> None:
-    samconfig = tomllib.loads((PROJECT_ROOT / "samconfig.toml").read_text(encoding="utf-8"))
-    for name in ("default", "local", "dev", "prod"):
-        for override in samconfig[name]["deploy"]["parameters"].get("parameter_overrides", []):
-            parameter, _, value = override.partition("=")
-            allowed = ROOT.parameters[parameter].get("AllowedValues", [value])
-            assert value in map(str, allowed), override
+    for name in ENVIRONMENTS:
+        for parameter, value in overrides(name).items():
+            assert value in map(str, ROOT.parameters[parameter].get("AllowedValues", [value])), parameter
 
 
 def test_only_the_local_environment_lets_anybody_call() -> None:
-    samconfig = tomllib.loads((PROJECT_ROOT / "samconfig.toml").read_text(encoding="utf-8"))
-    open_ones = [
-        name
-        for name in ("default", "local", "dev", "prod")
-        if "AllowAnonymousCheckout=true" in samconfig[name]["deploy"]["parameters"].get("parameter_overrides", [])
-    ]
-    assert open_ones == ["local"]
+    assert [name for name in ENVIRONMENTS if overrides(name).get("AllowAnonymousCheckout") == "true"] == ["local"]
     assert ROOT.parameters["AllowAnonymousCheckout"]["Default"] == "false"
