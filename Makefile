@@ -17,18 +17,23 @@ export SAM_CLI_TELEMETRY := 0
 
 environment = .venvs/$(1)/complete
 python := .venvs/main/bin/python
+command := .venvs/main/bin/eventfork
 templates = template.yaml $(wildcard pipelines/*/template.yaml)
 environments := main functions engine sam cfnlint checkov schemathesis
-code := $(wildcard layers functions local bench tests setup)
+code := $(wildcard layers functions cli local bench tests setup)
 
 ##@ Use
 
 .PHONY: local
-local: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Run the whole application here: engine, build, deployment, sample orders (ARGS=--once, PORT=4566)
+local: $(foreach name,main functions engine sam,$(call environment,$(name))) $(command) ## Run the whole application here: engine, build, deployment, sample orders (ARGS=--once, PORT=4566)
 	@$(python) -m local --port $(PORT) $(ARGS)
 
+.PHONY: cli
+cli: $(command) ## Install the operator's command here, as .venvs/main/bin/eventfork
+	@$(command) --help
+
 .PHONY: test
-test: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Run all tests with coverage (ARGS="--no-cov tests/unit" for a part)
+test: $(foreach name,main functions engine sam,$(call environment,$(name))) $(command) ## Run all tests with coverage (ARGS="--no-cov tests/unit" for a part)
 	@$(python) -m pytest --cov $(ARGS)
 
 ##@ Develop
@@ -115,6 +120,11 @@ help: ## Show this list
 
 .venvs/%/complete: requirements/%.txt .venvs/interpreter | .venvs/uv/complete
 	@setup/make-environment $*
+
+# The command is this project itself, so that no requirement locks it: it is linked, without a look at the network.
+$(command): pyproject.toml $(call environment,main)
+	@.venvs/uv/bin/uv pip install --quiet --offline --no-deps --no-build-isolation --reinstall-package eventfork \
+		--python $(python) --editable .
 
 .PHONY: always
 always:
