@@ -14,6 +14,7 @@ from local.display import wide
 from local.engine.process import EngineError
 from local.errors import LocalError, ToolFailedError
 from local.runner import Options, run
+from local.search.errors import SearchNodeError
 
 MAXIMUM_PORT = 65535
 
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 when it was stopped, or with `--once` when every order arrived everywhere; else 1.
+        Exit status: 0 when it was stopped, or with `--once` when every order arrived where it must; else 1.
     """
     options = _parser().parse_args(arguments)
     output, errors = Console(highlight=False), Console(stderr=True, highlight=False)
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wide(errors, f"{error.last_lines}\n")
         wide(errors, str(error), "red")
         return 1
-    except (LocalError, EngineError) as error:
+    except (LocalError, EngineError, SearchNodeError) as error:
         wide(errors, str(error), "red")
         return 1
     return 0 if arrived else 1
@@ -61,10 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make local",
         usage='make local [PORT=N] [ARGS="[--once] [--deadline SECONDS]"]',
-        description="Run the whole application here: engine, build, deployment, sample orders.",
+        description="Run the whole application here: engine, search node, build, deployment, sample orders.",
     )
     parser.add_argument(
-        "--once", action="store_true", help="end when every sample order has arrived everywhere, with status 0, else 1"
+        "--once",
+        action="store_true",
+        help="end when every sample order has arrived where it must, with status 0, else 1",
     )
     parser.add_argument(
         "--port", type=_port, default=4566, help="port the engine listens on; 0 takes a free one (default: 4566)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final, Protocol
 
 __all__ = ["Arrivals", "OrderArrivals", "Place", "Sighting", "Watch"]
@@ -20,6 +21,7 @@ class Place(enum.Enum):
     TABLE = "orders table"
     BACKUP = "backup object"
     REPLAY_QUEUE = "replay queue"
+    SEARCH_INDEX = "search index"
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,14 @@ class Sighting:
         The event's id, the same at every place.
     order_id : str
         The order the event tells of.
+    amount : Decimal or None
+        What the order comes to, where the place tells it.
     """
 
     place: Place
     event_id: str
     order_id: str
+    amount: Decimal | None = None
 
 
 class Watch(Protocol):
@@ -60,6 +65,10 @@ class OrderArrivals:
         The order.
     since : float
         When it was sent, or first seen.
+    amount : Decimal or None
+        What it comes to, once that is known.
+    expected_at : sequence of Place
+        Where it must arrive, and nowhere else.
     event_id : str or None
         Its event's id, once the API has accepted it.
     seconds : dict
@@ -70,14 +79,21 @@ class OrderArrivals:
 
     order_id: str
     since: float
+    amount: Decimal | None
+    expected_at: Sequence[Place]
     event_id: str | None = None
     seconds: dict[Place, float] = field(default_factory=dict)
     refusal: str = ""
 
     @property
     def missing(self) -> list[Place]:
-        """The places where it has not been seen."""
-        return [place for place in Place if place not in self.seconds]
+        """The places where it must arrive and has not been seen."""
+        return [place for place in self.expected_at if place not in self.seconds]
+
+    @property
+    def misplaced(self) -> list[Place]:
+        """The places where it has been seen and must not arrive."""
+        return [place for place in self.seconds if place not in self.expected_at]
 
 
 class Arrivals:
@@ -89,11 +105,21 @@ class Arrivals:
         Gives the time in seconds.
     patience
         Seconds after which an order that has not arrived somewhere is no longer looked for.
+    search_minimum
+        What an order must come to in order to arrive in the search index; no order arrives there, and it is none of the
+        places, when left alone.
     """
 
-    def __init__(self, clock: Callable[[], float], patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        patience: float = PATIENCE_SECONDS,
+        *,
+        search_minimum: Decimal | None = None,
+    ) -> None:
         self._clock = clock
         self._patience = patience
+        self._search_minimum = search_minimum
         self._orders: list[OrderArrivals] = []
         self._by_event: dict[str, OrderArrivals] = {}
 
@@ -102,9 +128,14 @@ class Arrivals:
         """Every order, the first one first."""
         return tuple(self._orders)
 
-    def sending(self, order_id: str) -> OrderArrivals:
-        """Note that an order is being sent to the API."""
-        order = OrderArrivals(order_id, self._clock())
+    @property
+    def places(self) -> Sequence[Place]:
+        """Every place where any order may arrive."""
+        return tuple(place for place in Place if place is not Place.SEARCH_INDEX or self._search_minimum is not None)
+
+    def sending(self, order_id: str, amount: Decimal | None = None) -> OrderArrivals:
+        """Note that an order is being sent to the API, and what it comes to."""
+        order = OrderArrivals(order_id, self._clock(), amount, self._expected_at(amount))
         self._orders.append(order)
         return order
 
@@ -122,13 +153,16 @@ class Arrivals:
         """Note what was seen; an event that nobody here sent begins an order of its own."""
         order = self._by_event.get(sighting.event_id)
         if order is None:
-            order = self.sending(sighting.order_id)
+            order = self.sending(sighting.order_id, sighting.amount)
             order.event_id = sighting.event_id
             self._by_event[sighting.event_id] = order
+        elif order.amount is None and sighting.amount is not None:
+            order.amount = sighting.amount
+            order.expected_at = self._expected_at(sighting.amount)
         self._arrived(order, sighting.place)
 
     def pending(self, place: Place) -> set[str]:
-        """Return the ids of the events to look for at a place."""
+        """Return the ids of the events to look for at a place, those that must not arrive there included."""
         now = self._clock()
         return {
             event_id
@@ -147,6 +181,11 @@ class Arrivals:
     def expected(self) -> bool:
         """Tell whether an order that was not refused is still missing somewhere."""
         return any(order.missing and not order.refusal for order in self._orders)
+
+    def _expected_at(self, amount: Decimal | None) -> Sequence[Place]:
+        minimum = self._search_minimum
+        searched = minimum is not None and amount is not None and amount >= minimum
+        return [place for place in self.places if place is not Place.SEARCH_INDEX or searched]
 
     def _arrived(self, order: OrderArrivals, place: Place) -> None:
         order.seconds.setdefault(place, self._clock() - order.since)

@@ -17,7 +17,16 @@ from typing import Any, Final, NamedTuple, Protocol
 from local.errors import DiskFullError, EnvironmentMissingError, ToolFailedError
 from local.fingerprint import fingerprint
 
-__all__ = ["Build", "DeploymentTarget", "api_url", "build", "delete", "deploy", "target_parameters"]
+__all__ = [
+    "Build",
+    "DeploymentTarget",
+    "api_url",
+    "build",
+    "delete",
+    "deploy",
+    "search_parameters",
+    "target_parameters",
+]
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 TEMPLATE: Final = PROJECT_ROOT / "template.yaml"
@@ -28,6 +37,8 @@ SOURCES: Final = ("template.yaml", "samconfig.toml", "pipelines", "functions", "
 REGION: Final = "us-east-1"
 LINES_SHOWN: Final = 20
 DELETION_SECONDS: Final = 600
+# What IAM knows the search node by; nothing here has that name.
+SEARCH_DOMAIN_ARN: Final = f"arn:aws:es:{REGION}:000000000000:domain/local"
 
 
 class DeploymentTarget(Protocol):
@@ -70,6 +81,23 @@ def target_parameters() -> dict[str, str]:
     release = ".".join(_python_version().split(".")[:2])
     architecture = "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
     return {"Runtime": f"python{release}", "Architecture": architecture}
+
+
+def search_parameters(endpoint: str | None) -> dict[str, str]:
+    """Return the root template's parameters that have it use a search node, or do without.
+
+    Parameters
+    ----------
+    endpoint
+        The node's address; None where there is no node.
+    """
+    if endpoint is None:
+        return {"SearchEnabled": "false"}
+    return {
+        "SearchEnabled": "true",
+        "SearchDomainArn": SEARCH_DOMAIN_ARN,
+        "SearchDomainEndpoint": endpoint,
+    }
 
 
 def build(template: Path | None = None) -> Build:

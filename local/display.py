@@ -57,10 +57,10 @@ def arrivals_table(arrivals: Arrivals, height: int) -> Table:
     orders = arrivals.orders
     hidden = len(orders) - rows
     table = Table("order", title=f"{hidden} earlier orders are not shown" if hidden > 0 else None)
-    for place in Place:
+    for place in arrivals.places:
         table.add_column(place.value, justify="center")
     for order in orders[-rows:]:
-        table.add_row(Text(order.order_id), *(_cell(arrivals, order, place) for place in Place))
+        table.add_row(Text(order.order_id), *(_cell(arrivals, order, place) for place in arrivals.places))
     return table
 
 
@@ -70,12 +70,18 @@ def order_line(order: OrderArrivals) -> str:
         return f"✗ order {order.order_id}: {order.refusal}"
     if order.missing:
         return f"✗ order {order.order_id} has not arrived: {', '.join(place.value for place in order.missing)}"
+    if order.misplaced:
+        return f"✗ order {order.order_id} must not arrive: {', '.join(place.value for place in order.misplaced)}"
     return f"✓ order {order.order_id} arrived everywhere within {max(order.seconds.values()):.1f} s"
 
 
 def _cell(arrivals: Arrivals, order: OrderArrivals, place: Place) -> Text:
+    if place in order.misplaced:
+        return Text("✗", "red")
     if place in order.seconds:
         return Text("✓", "green")
+    if place not in order.expected_at and not order.refusal:
+        return Text("-", "dim")
     if order.refusal or arrivals.overdue(order):
         return Text("✗", "red")
     return Text("…", "yellow")

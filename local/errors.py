@@ -4,14 +4,22 @@ LocalError
 ├── EnvironmentMissingError   an environment of `.venvs` is not there
 ├── DiskFullError             no room for the build, the engine's data or a log
 ├── ToolFailedError           `sam build` or `sam deploy` ended with an error
-└── SubmissionError           the API did not accept an order
+├── SubmissionError           the API did not accept an order
+└── SearchIndexError          the search node did not answer
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["DiskFullError", "EnvironmentMissingError", "LocalError", "SubmissionError", "ToolFailedError"]
+__all__ = [
+    "DiskFullError",
+    "EnvironmentMissingError",
+    "LocalError",
+    "SearchIndexError",
+    "SubmissionError",
+    "ToolFailedError",
+]
 
 
 class LocalError(Exception):
@@ -65,3 +73,19 @@ class ToolFailedError(LocalError):
 
 class SubmissionError(LocalError):
     """The API did not accept an order."""
+
+
+class SearchIndexError(LocalError):
+    """The search node did not answer as it should.
+
+    Parameters
+    ----------
+    what
+        What it was asked, and what came instead of the answer.
+    status
+        The status it answered with, if it answered at all.
+    """
+
+    def __init__(self, what: str, status: int | None = None) -> None:
+        super().__init__(f"The search node does not serve its index ({what}): run it again.")
+        self.status = status

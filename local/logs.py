@@ -1,27 +1,29 @@
-"""Keeping logs that would go with the engine."""
+"""Keeping logs that would go with the engine and the search node."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["keep_engine_log", "keep_function_logs"]
+__all__ = ["keep_function_logs", "keep_log_files"]
 
 
-def keep_engine_log(log_file: Path, directory: Path) -> None:
-    """Copy the engine's log into a directory, in place of what an earlier run left there.
+def keep_log_files(log_files: Iterable[Path], directory: Path) -> None:
+    """Copy log files into a directory, in place of what an earlier run left there.
 
     Parameters
     ----------
-    log_file
-        The engine's log.
+    log_files
+        Logs of the engine and the search node.
     directory
-        Where it is kept, as `engine.log`.
+        Where they are kept, under their names.
     """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    shutil.copyfile(log_file, directory / "engine.log")
+    for log_file in log_files:
+        shutil.copyfile(log_file, directory / log_file.name)
 
 
 def keep_function_logs(logs: Any, directory: Path) -> None:

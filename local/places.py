@@ -7,15 +7,18 @@ import gzip
 import json
 import uuid
 from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
 
 from local.arrivals import Place, Sighting, Watch
 from local.deployment import DeploymentTarget
+from local.search_index import SearchIndex
 
-__all__ = ["BackupWatch", "ReplayQueueWatch", "TableWatch", "TopicWatch", "watches"]
+__all__ = ["BackupWatch", "ReplayQueueWatch", "SearchWatch", "TableWatch", "TopicWatch", "watches"]
 
 API_SOURCE: Final = "eventfork.checkout"
+AMOUNT: Final = "amount"
 TOPIC_WAIT_SECONDS: Final = 1
 HOLD_SECONDS: Final = 30
 MESSAGES_AT_ONCE: Final = 10
@@ -26,7 +29,7 @@ class TopicWatch:
     """Sees what the topic delivers, by a queue of its own that is subscribed to it as long as the watch is open.
 
     An event of the checkout API is evidence for the API too: only the API publishes under that source, and it answers
-    202 once the topic has the event.
+    202 once the topic has the event. What an order comes to is taken from the attribute that subscriptions filter by.
 
     Parameters
     ----------
@@ -77,13 +80,14 @@ class TopicWatch:
     def look(self, pending: Collection[str]) -> Iterator[Sighting]:  # noqa: ARG002
         """Return what the topic delivered since the last look; waits up to a second for the first event."""
         wait = TOPIC_WAIT_SECONDS
-        while messages := _received(self._sqs, self._queue_url, WaitTimeSeconds=wait):
+        options = {"MessageAttributeNames": [AMOUNT]}
+        while messages := _received(self._sqs, self._queue_url, WaitTimeSeconds=wait, **options):
             for message in messages:
                 event = _event(message["Body"])
                 if event is not None:
                     if event.get("source") == API_SOURCE:
                         yield _sighting(Place.API, event)
-                    yield _sighting(Place.TOPIC, event)
+                    yield _sighting(Place.TOPIC, event, message.get("MessageAttributes", {}).get(AMOUNT))
             entries = [{"Id": str(number), "ReceiptHandle": m["ReceiptHandle"]} for number, m in enumerate(messages)]
             self._sqs.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
             wait = 0
@@ -223,8 +227,30 @@ class ReplayQueueWatch:
         return held
 
 
+class SearchWatch:
+    """Sees the documents of the search index.
+
+    Parameters
+    ----------
+    index
+        The index.
+    """
+
+    place = Place.SEARCH_INDEX
+
+    def __init__(self, index: SearchIndex) -> None:
+        self._index = index
+
+    def look(self, pending: Collection[str]) -> Iterator[Sighting]:
+        """Return the pending events that a document was written from."""
+        for document in self._index.documents(sorted(pending)):
+            yield _sighting(Place.SEARCH_INDEX, document)
+
+
 @contextlib.contextmanager
-def watches(engine: DeploymentTarget, outputs: Mapping[str, str]) -> Iterator[list[Watch]]:
+def watches(
+    engine: DeploymentTarget, outputs: Mapping[str, str], index: SearchIndex | None = None
+) -> Iterator[list[Watch]]:
     """Watch every place of a deployed stack for as long as the context lasts.
 
     Parameters
@@ -233,6 +259,8 @@ def watches(engine: DeploymentTarget, outputs: Mapping[str, str]) -> Iterator[li
         The engine it is deployed to.
     outputs
         The stack's outputs.
+    index
+        The search index, if there is one.
     """
     sqs = engine.client("sqs")
     with TopicWatch(engine.client("sns"), sqs, outputs["CheckoutEventsTopicArn"]) as topic:
@@ -241,6 +269,7 @@ def watches(engine: DeploymentTarget, outputs: Mapping[str, str]) -> Iterator[li
             TableWatch(engine.client("dynamodb"), outputs["CheckoutTableName"]),
             BackupWatch(engine.client("s3"), outputs["BackupBucketName"]),
             ReplayQueueWatch(sqs, outputs["ReplayQueueUrl"]),
+            *([] if index is None else [SearchWatch(index)]),
         ]
 
 
@@ -259,5 +288,7 @@ def _event(text: str) -> dict[str, Any] | None:
     return event if isinstance(event, dict) and isinstance(event.get("id"), str) else None
 
 
-def _sighting(place: Place, event: Mapping[str, Any]) -> Sighting:
-    return Sighting(place, event["id"], str(event.get("subject", "")))
+def _sighting(place: Place, event: Mapping[str, Any], amount: Mapping[str, str] | None = None) -> Sighting:
+    # The topic takes nothing but a number as the value of an attribute of that type.
+    number = Decimal(amount["StringValue"]) if amount and amount["DataType"] == "Number" else None
+    return Sighting(place, event["id"], str(event.get("subject", "")), number)

@@ -1,4 +1,4 @@
-"""The local run from start to end: engine, build, deployment, sample orders, and watching where orders arrive."""
+"""The local run from start to end: engine, search node, build, deployment, sample orders, and where they arrive."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,17 +23,27 @@ from local.checkout_api import Submission, submit
 from local.display import arrivals_table, order_line, step, wide
 from local.engine.process import Engine
 from local.errors import DiskFullError, LocalError, SubmissionError
-from local.logs import keep_engine_log, keep_function_logs
+from local.logs import keep_function_logs, keep_log_files
 from local.places import watches
 from local.sample_orders import render, sample_orders
+from local.search.errors import SearchNodeError
+from local.search.process import SearchNode
+from local.search_index import SearchIndex, declared_mapping, mapping_differences
 
-__all__ = ["Options", "look", "run", "send"]
+__all__ = ["Options", "look", "run", "send", "summarise"]
 
 STACK_NAME: Final = "eventfork"
 FIREHOSE_INTERVAL_SCALE: Final = 0.02
-ROOM_NEEDED: Final = 300_000_000
+ROOM_NEEDED: Final = 500_000_000
+SEARCH_MINIMUM: Final = Decimal(100)
+"""What the root template's SearchMinimumAmount is when left alone."""
 LOGS: Final = deployment.BUILD_ROOT / "logs"
 LOGS_SHOWN: Final = LOGS.relative_to(deployment.PROJECT_ROOT)
+SEARCH_COMMANDS: Final = """
+After that, ask the search index what sells, or find orders:
+  .venvs/main/bin/eventfork search kpis
+  .venvs/main/bin/eventfork search find Grace
+"""
 EXPORTED: Final = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION")
 
 
@@ -45,8 +56,8 @@ class Options:
     port : int or None
         The engine's port; a free one for None.
     once : bool
-        End when every sample order has arrived everywhere, or the deadline has passed. Otherwise go on watching until
-        interrupted.
+        End when every sample order has arrived where it must, or the deadline has passed. Otherwise go on watching
+        until interrupted.
     deadline : float
         Seconds the sample orders may take to arrive.
     """
@@ -56,8 +67,16 @@ class Options:
     deadline: float
 
 
+@dataclass(frozen=True)
+class _Deployed:
+    engine: Engine
+    node: SearchNode
+    outputs: Mapping[str, str]
+    index: SearchIndex | None
+
+
 def run(console: Console, options: Options) -> bool:
-    """Run the application on the local engine; whatever happens, the engine is stopped at the end.
+    """Run the application on the local engine; whatever happens, engine and search node are stopped at the end.
 
     Parameters
     ----------
@@ -69,47 +88,69 @@ def run(console: Console, options: Options) -> bool:
     Returns
     -------
     bool
-        Whether every sample order arrived everywhere.
+        Whether every sample order arrived where it must and nowhere else. Where no search node can be had, search is
+        left out, which is no failure.
 
     Raises
     ------
-    LocalError, local.engine.process.EngineError
+    LocalError, local.engine.process.EngineError, local.search.errors.SearchNodeError
         If a step fails.
     """
     for place in (deployment.PROJECT_ROOT, Path(tempfile.gettempdir())):
         if shutil.disk_usage(place).free < ROOM_NEEDED:
             raise DiskFullError(place)
     engine = Engine(options.port, firehose_interval_scale=FIREHOSE_INTERVAL_SCALE)
+    node = SearchNode()
     try:
+        # It comes up while the other steps are done, and so costs no time of its own.
+        node.launch()
         with step(console, "Starting the engine") as remark:
             engine.start()
             remark(engine.url)
         with step(console, "Building the application") as remark:
             if deployment.build().reused:
                 remark("nothing has changed since the last time")
-        with _engine_log_kept(engine):
+        endpoint = _search_endpoint(console, node)
+        with _logs_kept(engine, node):
             with step(console, f"Deploying the stack {STACK_NAME}"):
-                outputs = deployment.deploy(engine, STACK_NAME, {})
-            with watches(engine, outputs) as places:
-                return _follow_orders(console, engine, outputs, places, options)
+                outputs = deployment.deploy(engine, STACK_NAME, deployment.search_parameters(endpoint))
+            index = None if endpoint is None else SearchIndex(endpoint, outputs["SearchIndexName"])
+            with watches(engine, outputs, index) as places:
+                return _follow_orders(console, _Deployed(engine, node, outputs, index), places, options)
     finally:
+        node.close()
         engine.stop()
 
 
-def _follow_orders(
-    console: Console, engine: Engine, outputs: Mapping[str, str], places: Sequence[Watch], options: Options
-) -> bool:
-    url = deployment.api_url(engine, outputs)
-    arrivals = Arrivals(time.monotonic)
+def _search_endpoint(console: Console, node: SearchNode) -> str | None:
+    try:
+        with step(console, "Starting the search node") as remark:
+            node.wait_until_ready(partial(wide, console))
+            remark(node.url)
+    except SearchNodeError as error:
+        keep_log_files([node.log_file], LOGS)
+        wide(console, f"Search waits, and all else runs. {error} The log of the attempt is in {LOGS_SHOWN}.", "yellow")
+        return None
+    return node.url
+
+
+def _follow_orders(console: Console, deployed: _Deployed, places: Sequence[Watch], options: Options) -> bool:
+    engine, index = deployed.engine, deployed.index
+    url = deployment.api_url(engine, deployed.outputs)
+    arrivals = Arrivals(time.monotonic, search_minimum=None if index is None else SEARCH_MINIMUM)
     started = time.monotonic()
     with _shown(console, arrivals) as show:
         send(partial(submit, url), sample_orders(), arrivals, show)
         while arrivals.expected() and time.monotonic() - started < options.deadline:
             look(places, arrivals)
             show()
-    success = _summarise(console, engine, arrivals, time.monotonic() - started)
+    success = summarise(console, arrivals, index, time.monotonic() - started)
+    if not success:
+        keep_log_files([engine.log_file, deployed.node.log_file], LOGS)
+        keep_function_logs(engine.client("logs"), LOGS)
+        wide(console, f"The logs of the engine, the search node and the functions are in {LOGS_SHOWN}.")
     if not options.once:
-        _explain(console, engine, url, outputs)
+        _explain(console, deployed, url)
         with _shown(console, arrivals) as show:
             while True:
                 look(places, arrivals)
@@ -137,7 +178,7 @@ def send(
         Called before and after each.
     """
     for order in orders:
-        arrival = arrivals.sending(str(order["id"]))
+        arrival = arrivals.sending(str(order["id"]), order["payment"]["amount"])
         show()
         try:
             arrivals.accepted(arrival, submit_order(render(order)).event_id)
@@ -174,23 +215,56 @@ def _shown(console: Console, arrivals: Arrivals) -> Iterator[Callable[[], None]]
     yield tell
 
 
-def _summarise(console: Console, engine: Engine, arrivals: Arrivals, seconds: float) -> bool:
+def summarise(console: Console, arrivals: Arrivals, index: SearchIndex | None, seconds: float) -> bool:
+    """Show how many orders arrived where they must and nowhere else, and what the search index has.
+
+    Parameters
+    ----------
+    console
+        Where to show it.
+    arrivals
+        The orders.
+    index
+        The search index, if there is one.
+    seconds
+        How long it took.
+
+    Returns
+    -------
+    bool
+        Whether all orders arrived where they must and nowhere else, and the index has them, and its declared mapping.
+    """
     orders = arrivals.orders
-    arrived = [order for order in orders if not order.missing]
-    places = ", ".join(place.value for place in Place)
-    success = len(arrived) == len(orders)
-    wide(console, f"{len(arrived)} of {len(orders)} orders in {places}, after {seconds:.1f} s", "bold")
-    if not success:
-        for order in orders:
-            if order.missing:
-                wide(console, order_line(order), "red")
-        keep_engine_log(engine.log_file, LOGS)
-        keep_function_logs(engine.client("logs"), LOGS)
-        wide(console, f"The logs of the engine and the functions are in {LOGS_SHOWN}.")
-    return success
+    strays = [order for order in orders if order.missing or order.misplaced]
+    places = ", ".join(place.value for place in arrivals.places if place is not Place.SEARCH_INDEX)
+    searched = [order for order in orders if Place.SEARCH_INDEX in order.expected_at]
+    if index is not None:
+        places += f", and {Place.SEARCH_INDEX.value} for the {len(searched)} of {SEARCH_MINIMUM} and more"
+    wide(console, f"{len(orders) - len(strays)} of {len(orders)} orders in {places}, after {seconds:.1f} s", "bold")
+    for order in strays:
+        wide(console, order_line(order), "red")
+    if index is None:
+        return not strays
+    complete, line = _index_line(index, len(searched))
+    wide(console, line, "bold" if complete else "red")
+    return complete and not strays
 
 
-def _explain(console: Console, engine: Engine, url: str, outputs: Mapping[str, str]) -> None:
+def _index_line(index: SearchIndex, expected: int) -> tuple[bool, str]:
+    count = index.count()
+    declared = declared_mapping()
+    differences = {name: mapping_differences(declared, found) for name, found in index.mappings().items()}
+    line = f"{count} of {expected} documents in the index {index.name}"
+    wrong = [f"{name}{pointer}" for name, pointers in differences.items() for pointer in pointers]
+    if wrong:
+        return False, f"{line}, whose mapping is not the declared one: {', '.join(sorted(wrong))}"
+    if not differences:
+        return False, f"{line}, which does not exist"
+    return count == expected, f"{line}, which has the declared mapping"
+
+
+def _explain(console: Console, deployed: _Deployed, url: str) -> None:
+    engine, outputs, index = deployed.engine, deployed.outputs, deployed.index
     exports = " ".join(f"{name}={value}" for name, value in engine.environment().items() if name in EXPORTED)
     customer, order = "9027", "48213"
     wide(
@@ -201,6 +275,7 @@ Topic         {outputs["CheckoutEventsTopicArn"]}
 Orders table  {outputs["CheckoutTableName"]}
 Backup        s3://{outputs["BackupBucketName"]}
 Replay queue  {outputs["ReplayQueueUrl"]}
+Search index  {f"{index.endpoint}/{index.name}" if index else "waits for a search node"}
 Engine's log  {engine.log_file}
 
 Send an order, and read it again:
@@ -209,20 +284,21 @@ Send an order, and read it again:
 
 Look around with the AWS CLI:
   export {exports}
-
-Orders are shown here as they come in. Ctrl-C stops the engine and removes everything in it.
+{SEARCH_COMMANDS if index else ""}
+Orders are shown here as they come in. Ctrl-C stops the engine, and the search node, and removes everything in them.
 """,
     )
 
 
 @contextlib.contextmanager
-def _engine_log_kept(engine: Engine) -> Iterator[None]:
+def _logs_kept(engine: Engine, node: SearchNode) -> Iterator[None]:
+    log_files = [engine.log_file, node.log_file]
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        keep_engine_log(engine.log_file, LOGS)
+        keep_log_files(log_files, LOGS)
         what = f"The engine refused a call ({error})" if engine.running else "The engine has ended by itself"
         raise LocalError(f"{what}: run it again, and if that is no help, see its log in {LOGS_SHOWN}.") from error
     except LocalError:
-        keep_engine_log(engine.log_file, LOGS)
+        keep_log_files(log_files, LOGS)
         raise

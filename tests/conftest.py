@@ -1,16 +1,19 @@
-"""What all tests share: closed sockets where none is needed, and nothing that needs Docker where there is none."""
+"""What all tests share: closed sockets where none is needed, and nothing that needs what is not there."""
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from local.search import process
+
 TESTS = Path(__file__).parent
 SOCKETS_CLOSED = tuple(TESTS / name for name in ("unit", "contract", "template"))
-LEFT_OUT = pytest.StashKey[list[str]]()
+LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()
 
 # How long an example takes says nothing about the code on a machine that is short of CPU.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,20 +33,29 @@ def docker_answers() -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Close the sockets of unit, contract and template tests; deselect what needs Docker where no engine answers."""
+    """Close the sockets of unit, contract and template tests; deselect what needs something that cannot be had here."""
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in SOCKETS_CLOSED):
             item.add_marker(pytest.mark.disable_socket)
-    need_docker = [item for item in items if item.get_closest_marker("docker")]
-    if need_docker and not docker_answers():
-        items[:] = [item for item in items if item not in need_docker]
-        config.hook.pytest_deselected(items=need_docker)
-        config.stash[LEFT_OUT] = [item.nodeid for item in need_docker]
+    config.stash[LEFT_OUT] = {}
+    _leave_out(config, items, "docker", lambda: None if docker_answers() else "no Docker engine answers")
+    _leave_out(config, items, "search_node", process.available)
+
+
+def _leave_out(
+    config: pytest.Config, items: list[pytest.Item], marker: str, obstacle: Callable[[], str | None]
+) -> None:
+    marked = [item for item in items if item.get_closest_marker(marker)]
+    if marked and (reason := obstacle()):
+        items[:] = [item for item in items if item not in marked]
+        config.hook.pytest_deselected(items=marked)
+        config.stash[LEFT_OUT][reason] = [item.nodeid for item in marked]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Name the tests that were left out, so that nobody takes them for passed."""
-    if left_out := config.stash.get(LEFT_OUT, []):
-        terminalreporter.section("not run (needs Docker; CI runs them)")
-        for name in left_out:
+    for reason, names in config.stash.get(LEFT_OUT, {}).items():
+        terminalreporter.section("not run (CI runs them)")
+        terminalreporter.write_line(reason)
+        for name in names:
             terminalreporter.write_line(f"not run: {name}")

@@ -40,8 +40,9 @@ class Pipeline:
 
     def remove(self) -> None:
         """Delete the stack; a bucket that holds anything has to be emptied first, as on AWS."""
-        if "BackupBucketName" in self.outputs:
-            _empty(self._engine, self.outputs["BackupBucketName"])
+        for name, value in self.outputs.items():
+            if name.endswith("BucketName"):
+                _empty(self._engine, value)
         deployment.delete(self._engine, self._stack)
 
 

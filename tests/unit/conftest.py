@@ -31,7 +31,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setattr(botocore.session, "get_session", session_with_models)
     with mock_aws():
         settings.client.cache_clear()
-        settings._session.cache_clear()
+        settings.session.cache_clear()
         yield Aws()
         settings.client.cache_clear()
-        settings._session.cache_clear()
+        settings.session.cache_clear()

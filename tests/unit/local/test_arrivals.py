@@ -1,6 +1,10 @@
 """The state behind the table: which order has arrived where."""
 
+from decimal import Decimal
+
 from local.arrivals import Arrivals, Place, Sighting
+
+EVERYWHERE = [place for place in Place if place is not Place.SEARCH_INDEX]
 
 
 class Clock:
@@ -16,7 +20,7 @@ class Clock:
 
 def everywhere(arrivals: Arrivals, event_id: str, order_id: str) -> None:
     """See an event at every place."""
-    for place in Place:
+    for place in EVERYWHERE:
         arrivals.record(Sighting(place, event_id, order_id))
 
 
@@ -24,7 +28,7 @@ def test_an_order_has_arrived_once_it_was_seen_everywhere() -> None:
     """An order is expected until the API accepted it and every other place showed its event."""
     arrivals = Arrivals(Clock())
     order = arrivals.sending("17")
-    assert order.missing == list(Place)
+    assert order.missing == EVERYWHERE
     arrivals.accepted(order, "event-17")
     assert order.missing == [Place.TOPIC, Place.TABLE, Place.BACKUP, Place.REPLAY_QUEUE]
     assert arrivals.expected()
@@ -82,7 +86,7 @@ def test_a_refused_order_is_not_waited_for() -> None:
     order = arrivals.sending("1")
     arrivals.refused(order, "the API answered 503")
     assert order.refusal == "the API answered 503"
-    assert order.missing == list(Place)
+    assert order.missing == EVERYWHERE
     assert not arrivals.expected()
     assert not arrivals.pending(Place.TABLE)
 
@@ -101,3 +105,48 @@ def test_patience_ends() -> None:
     assert arrivals.overdue(order)
     everywhere(arrivals, "event-1", "1")
     assert not arrivals.overdue(order)
+
+
+def test_orders_of_the_minimum_and_more_must_arrive_in_the_search_index() -> None:
+    """They are missing until they are seen there, and smaller ones are not missing there at all."""
+    arrivals = Arrivals(Clock(), search_minimum=Decimal(100))
+    orders = [arrivals.sending(amount, Decimal(amount)) for amount in ("99.99999999999999999999999", "100", "128.40")]
+    for order in orders:
+        arrivals.accepted(order, f"event-{order.order_id}")
+        everywhere(arrivals, f"event-{order.order_id}", order.order_id)
+    assert arrivals.places == tuple(Place)
+    assert [order.missing for order in orders] == [[], [Place.SEARCH_INDEX], [Place.SEARCH_INDEX]]
+    assert arrivals.expected()
+    for order in orders[1:]:
+        arrivals.record(Sighting(Place.SEARCH_INDEX, f"event-{order.order_id}", order.order_id))
+    assert not arrivals.expected()
+    assert [order.misplaced for order in orders] == [[], [], []]
+
+
+def test_an_order_where_it_must_not_be_is_misplaced() -> None:
+    """A small order is looked for in the search index, and told when it is there."""
+    arrivals = Arrivals(Clock(), search_minimum=Decimal(100))
+    order = arrivals.sending("1", Decimal(99))
+    arrivals.accepted(order, "event-1")
+    assert arrivals.pending(Place.SEARCH_INDEX) == {"event-1"}
+    arrivals.record(Sighting(Place.SEARCH_INDEX, "event-1", "1"))
+    assert order.misplaced == [Place.SEARCH_INDEX]
+
+
+def test_an_order_of_somebody_else_is_expected_by_what_it_comes_to() -> None:
+    """What such an order comes to may be told by a later sighting than the first, and is not told anew."""
+    arrivals = Arrivals(Clock(), search_minimum=Decimal(100))
+    arrivals.record(Sighting(Place.BACKUP, "event-9", "9"))
+    [order] = arrivals.orders
+    assert Place.SEARCH_INDEX not in order.missing
+    arrivals.record(Sighting(Place.TOPIC, "event-9", "9", Decimal(100)))
+    assert Place.SEARCH_INDEX in order.missing
+    arrivals.record(Sighting(Place.TOPIC, "event-9", "9", Decimal(1)))
+    assert Place.SEARCH_INDEX in order.missing
+
+
+def test_without_a_search_node_no_order_is_expected_there() -> None:
+    """The search index is no place then."""
+    arrivals = Arrivals(Clock())
+    assert arrivals.places == tuple(EVERYWHERE)
+    assert arrivals.sending("1", Decimal(1000)).missing == EVERYWHERE

@@ -1,8 +1,11 @@
 """The command behind `make local`: its arguments, what it says and its exit status."""
 
+import io
 import signal
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -12,8 +15,11 @@ from local.arrivals import Arrivals, Place, Sighting
 from local.checkout_api import Submission
 from local.engine.process import EngineError
 from local.errors import LocalError, SubmissionError, ToolFailedError
-from local.runner import Options, look, send
+from local.runner import SEARCH_MINIMUM, Options, look, send, summarise
 from local.sample_orders import sample_orders
+from local.search.errors import SearchUnavailableError
+from local.search_index import SearchIndex, declared_mapping
+from tests.templates import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +106,14 @@ def test_the_status_tells_whether_all_arrived(running: Run, arrived: bool, statu
     assert command.main(["--once"]) == status
 
 
-@pytest.mark.parametrize("error", [LocalError("No room: make some."), EngineError("Port 1 is in use: take another.")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        LocalError("No room: make some."),
+        EngineError("Port 1 is in use: take another."),
+        SearchUnavailableError("No Java: install it."),
+    ],
+)
 def test_an_error_is_one_sentence(running: Run, capsys: pytest.CaptureFixture[str], error: Exception) -> None:
     """What can go wrong is told in its sentence, without a traceback, with status 1."""
     running(raising(error))
@@ -174,5 +187,96 @@ def test_looking_asks_each_place_for_what_is_missing_there() -> None:
             assert pending == {"event-1"}
             yield Sighting(self.place, "event-1", "1")
 
-    look([Everything(place) for place in Place if place is not Place.API], arrivals)
+    look([Everything(place) for place in arrivals.places if place is not Place.API], arrivals)
     assert not arrivals.expected()
+
+
+class Index(SearchIndex):
+    """An index with some documents and some mappings."""
+
+    def __init__(self, documents: int, mappings: dict[str, Any]) -> None:
+        super().__init__("http://127.0.0.1:9200", "orders")
+        self._documents = documents
+        self._mappings = mappings
+
+    def count(self) -> int:
+        """Return how many documents it has."""
+        return self._documents
+
+    def mappings(self) -> dict[str, Any]:
+        """Return the mappings."""
+        return self._mappings
+
+
+def summary(index: SearchIndex | None, *seen: Sighting) -> tuple[bool, list[str]]:
+    """Summarise two orders, of 100 and 99, that arrived where they must, and what else was seen."""
+    arrivals = Arrivals(lambda: 0.0, search_minimum=None if index is None else SEARCH_MINIMUM)
+    for amount in (100, 99):
+        order = arrivals.sending(str(amount), Decimal(amount))
+        arrivals.accepted(order, f"event-{amount}")
+        for place in order.expected_at:
+            arrivals.record(Sighting(place, f"event-{amount}", str(amount)))
+    for sighting in seen:
+        arrivals.record(sighting)
+    console = Console(file=io.StringIO())
+    success = summarise(console, arrivals, index, 12.34)
+    assert isinstance(console.file, io.StringIO)
+    return success, console.file.getvalue().splitlines()
+
+
+class TestSummary:
+    """What is said at the end."""
+
+    def test_it_tells_what_is_in_the_search_index(self) -> None:
+        """The orders that must be there are, and the index has them, no other, and its declared mapping."""
+        assert summary(Index(1, {"orders": declared_mapping()})) == (
+            True,
+            [
+                (
+                    "2 of 2 orders in API, topic, orders table, backup object, replay queue, "
+                    "and search index for the 1 of 100 and more, after 12.3 s"
+                ),
+                "1 of 1 documents in the index orders, which has the declared mapping",
+            ],
+        )
+
+    def test_without_a_search_node_it_tells_the_rest(self) -> None:
+        """Search is not spoken of, and its absence is no failure."""
+        assert summary(None) == (
+            True,
+            ["2 of 2 orders in API, topic, orders table, backup object, replay queue, after 12.3 s"],
+        )
+
+    def test_an_order_where_it_must_not_be_is_a_failure(self) -> None:
+        """An order that is too small for the search index and found there is named."""
+        success, lines = summary(
+            Index(2, {"orders": declared_mapping()}), Sighting(Place.SEARCH_INDEX, "event-99", "99")
+        )
+        assert not success
+        assert lines[0].startswith("1 of 2 orders in ")
+        assert lines[1] == "✗ order 99 must not arrive: search index"
+
+    @pytest.mark.parametrize(
+        ("documents", "mappings", "told"),
+        [
+            (2, {"orders": declared_mapping()}, "2 of 1 documents in the index orders, which has the declared mapping"),
+            (0, {}, "0 of 1 documents in the index orders, which does not exist"),
+            (
+                1,
+                {"orders": declared_mapping() | {"dynamic": "true"}},
+                "1 of 1 documents in the index orders, whose mapping is not the declared one: orders/dynamic",
+            ),
+        ],
+    )
+    def test_an_index_that_is_not_as_it_must_be_is_a_failure(
+        self, documents: int, mappings: dict[str, Any], told: str
+    ) -> None:
+        """Another number of documents, no index and another mapping are each told."""
+        success, lines = summary(Index(documents, mappings))
+        assert not success
+        assert lines[-1] == told
+
+
+def test_the_minimum_is_that_of_the_template() -> None:
+    """What is expected in the search index is what the template's default has delivered there."""
+    assert Decimal(ROOT.parameters["SearchMinimumAmount"]["Default"]) == SEARCH_MINIMUM

@@ -194,6 +194,16 @@ class TestDeploy:
             deployment.deploy(Engine(), "orders", {})
 
 
+def test_the_application_searches_where_there_is_a_node() -> None:
+    """With a node it is told where; without one it leaves search out."""
+    assert deployment.search_parameters("http://127.0.0.1:9200") == {
+        "SearchEnabled": "true",
+        "SearchDomainArn": "arn:aws:es:us-east-1:000000000000:domain/local",
+        "SearchDomainEndpoint": "http://127.0.0.1:9200",
+    }
+    assert deployment.search_parameters(None) == {"SearchEnabled": "false"}
+
+
 def test_an_interrupt_ends_what_sam_started(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the wait for sam is interrupted, sam and its children are ended first."""
     processes: list[subprocess.Popen[bytes]] = []

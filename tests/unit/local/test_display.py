@@ -1,6 +1,7 @@
 """What is shown: every order and place, in a terminal and elsewhere."""
 
 import io
+from decimal import Decimal
 
 import pytest
 from rich.console import Console
@@ -46,16 +47,30 @@ def test_lines_to_paste_are_not_broken() -> None:
     assert shown(console) == "curl [bold] " + "x" * 200 + "\n"
 
 
+def cells(arrivals: Arrivals) -> dict[str, list[str]]:
+    """Return what the table shows of each order, place by place."""
+    console = plain()
+    console.print(arrivals_table(arrivals, 40))
+    rows = [line.split("│")[1:-1] for line in shown(console).splitlines() if "ORDER-" in line]
+    return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
+
+
 def test_the_table_shows_each_order_at_each_place() -> None:
     """Seen, awaited and refused are told apart."""
     arrivals = Arrivals(lambda: 0.0)
     arrivals.accepted(arrivals.sending("ORDER-1"), "event-1")
     arrivals.refused(arrivals.sending("ORDER-2"), "the API answered 503")
-    console = plain()
-    console.print(arrivals_table(arrivals, 40))
-    rows = {line.split("│")[1].strip(): line for line in shown(console).splitlines() if "ORDER-" in line}
-    assert [cell.strip() for cell in rows["ORDER-1"].split("│")[2:-1]] == ["✓", "…", "…", "…", "…"]
-    assert [cell.strip() for cell in rows["ORDER-2"].split("│")[2:-1]] == ["✗"] * 5
+    assert cells(arrivals) == {"ORDER-1": ["✓", "…", "…", "…", "…"], "ORDER-2": ["✗"] * 5}
+
+
+def test_the_table_shows_where_an_order_must_not_arrive() -> None:
+    """Not expected is told apart from awaited, and from seen in spite of it."""
+    arrivals = Arrivals(lambda: 0.0, search_minimum=Decimal(100))
+    for amount in (100, 99, 98):
+        arrivals.accepted(arrivals.sending(f"ORDER-{amount}", Decimal(amount)), f"event-{amount}")
+    arrivals.record(Sighting(Place.SEARCH_INDEX, "event-98", "ORDER-98"))
+    last = {order_id: row[-1] for order_id, row in cells(arrivals).items()}
+    assert last == {"ORDER-100": "…", "ORDER-99": "-", "ORDER-98": "✗"}
 
 
 def test_the_table_shows_what_fits() -> None:
@@ -84,3 +99,5 @@ def test_a_line_tells_how_far_an_order_has_come() -> None:
     refused = arrivals.sending("8")
     arrivals.refused(refused, "the API answered 503")
     assert order_line(refused) == "✗ order 8: the API answered 503"
+    arrivals.record(Sighting(Place.SEARCH_INDEX, "event-7", "7"))
+    assert order_line(order) == "✗ order 7 must not arrive: search index"

@@ -1,10 +1,10 @@
-"""Logs are kept after the engine, which holds them, is gone."""
+"""Logs are kept after the engine and the search node, which hold them, are gone."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from local.logs import keep_engine_log, keep_function_logs
+from local.logs import keep_function_logs, keep_log_files
 
 
 class Logs:
@@ -26,12 +26,18 @@ class Logs:
 
 
 def test_every_log_is_kept_in_place_of_earlier_ones(tmp_path: Path) -> None:
-    """The engine's log and one file per log group are kept, and nothing of an earlier run."""
-    engine_log, kept = tmp_path / "engine.log", tmp_path / "kept"
+    """The logs of engine and search node and one file per log group are kept, and nothing of an earlier run."""
+    engine_log, search_log, kept = tmp_path / "engine.log", tmp_path / "search.log", tmp_path / "kept"
     engine_log.write_text("started")
+    search_log.write_text("searching")
     kept.mkdir()
     (kept / "earlier.log").touch()
-    keep_engine_log(engine_log, kept)
+    keep_log_files([engine_log, search_log], kept)
     keep_function_logs(Logs(), kept)
     contents = {file.name: file.read_text() for file in kept.iterdir()}
-    assert contents == {"engine.log": "started", "aws-lambda-checkout.log": "one\ntwo\n", "firehose.log": ""}
+    assert contents == {
+        "engine.log": "started",
+        "search.log": "searching",
+        "aws-lambda-checkout.log": "one\ntwo\n",
+        "firehose.log": "",
+    }

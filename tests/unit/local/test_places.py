@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -10,7 +11,8 @@ import moto
 import pytest
 
 from local.arrivals import Place, Sighting
-from local.places import BackupWatch, ReplayQueueWatch, TableWatch, TopicWatch
+from local.places import BackupWatch, ReplayQueueWatch, SearchWatch, TableWatch, TopicWatch
+from local.search_index import SearchIndex
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +62,17 @@ class TestTopicWatch:
             for message in ("no JSON", "[1]", '{"id": 7}', event(1, source="somebody.else")):
                 sns.publish(TopicArn=topic, Message=message)
             assert list(watch.look(())) == [sighting(Place.TOPIC, 1)]
+
+    def test_the_amount_is_the_one_that_subscriptions_filter_by(self) -> None:
+        """It is told with the event as delivered by the topic, if it is a number."""
+        sns, sqs = client("sns"), client("sqs")
+        topic = sns.create_topic(Name="checkout")["TopicArn"]
+        with TopicWatch(sns, sqs, topic) as watch:
+            for number, kind in enumerate(("Number", "String")):
+                attribute = {"DataType": kind, "StringValue": "128.4"}
+                sns.publish(TopicArn=topic, Message=event(number), MessageAttributes={"amount": attribute})
+            seen = {sighting.event_id: sighting.amount for sighting in watch.look(()) if sighting.place is Place.TOPIC}
+        assert seen == {"event-0": Decimal("128.4"), "event-1": None}
 
     def test_nothing_is_left_behind(self) -> None:
         """The watch's queue and subscription go with it."""
@@ -176,3 +189,19 @@ class TestReplayQueueWatch:
             self.send(sqs, url, number)
             list(watch.look({f"event-{number}"}))
         assert self.visible(sqs, url) == 6
+
+
+class TestSearchWatch:
+    """What the search index holds."""
+
+    def test_documents_of_pending_events_are_seen(self) -> None:
+        """A pending event is seen once a document was written from it."""
+
+        class Index(SearchIndex):
+            def documents(self, event_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+                """Return the one document there is, if it is asked for."""
+                yield from (json.loads(event(2)) for event_id in event_ids if event_id == "event-2")
+
+        watch = SearchWatch(Index("http://127.0.0.1:9200", "orders"))
+        assert list(watch.look({"event-1", "event-2"})) == [sighting(Place.SEARCH_INDEX, 2)]
+        assert list(watch.look({"event-1"})) == []
