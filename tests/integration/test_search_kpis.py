@@ -222,6 +222,17 @@ def test_what_breaks_the_mapping_is_refused_alone(make: Callable[[Index], Filled
     assert filled.domain.count(filled.orders.patterns) == 2
 
 
+def test_what_no_pipeline_has_placed_is_refused(make: Callable[[Index], Filled], orders: list[Event]) -> None:
+    """As by a node that has just started and does not know its pipelines yet: it would double what it keeps."""
+    filled = make(Index("unplaced"))
+    action = json.dumps({"index": {"_index": "unplaced", "pipeline": "_none"}})
+    lines = f"{action}\n{document(orders[0]).decode()}\n"
+    (item,) = filled.node.ask("POST", "_bulk?refresh=true", lines)["items"]
+    assert item["index"]["status"] == 400
+    assert item["index"]["error"]["type"] == "strict_dynamic_mapping_exception"
+    assert filled.domain.count(filled.orders.patterns) == 0
+
+
 def test_every_order_that_the_api_takes_can_be_indexed(make: Callable[[Index], Filled], orders: list[Event]) -> None:
     """However odd, and whatever else is published."""
     filled = make(Index("odd"))

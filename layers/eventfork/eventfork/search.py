@@ -20,6 +20,9 @@ from eventfork.timestamps import timestamp
 __all__ = ["document", "send"]
 
 _SECONDS: Final = {"minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800}
+_UNPLACED: Final = {"document": True}
+"""What the ingest pipeline takes away and the mapping refuses: a node that has just started takes documents before it
+knows its pipelines, and would keep them under ids of its own, so that a replay doubles them."""
 _LONGEST_DELIVERY: Final = 10**9
 """In any unit: order.schema.json, "shipping", "time"."""
 _READABLE: Final = re.compile(
@@ -33,7 +36,8 @@ def document(message: Message, redactor: Redactor) -> bytes:
 
     It is the message's CloudEvent (see `envelopes.line`) with its `time` in UTC. Its `data`, if it is no object, stands
     in `text`, data other than a string as its JSON text. An order that says how long its delivery takes has
-    `delivery_seconds`, in whole seconds, half a second up.
+    `delivery_seconds`, in whole seconds, half a second up. `unplaced` keeps it out of an index as long as no ingest
+    pipeline has placed it.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def document(message: Message, redactor: Redactor) -> bytes:
         raise CannotCarryError("/time is no day and time that exists, with its offset from UTC")
     # OpenSearch keeps names with an underscore in front for itself.
     fields = {name: value for name, value in event.items() if name != "data" and not name.startswith("_")}
-    text = render({**fields, "time": moment, **_content(event.get("data"))}).encode()
+    text = render({**fields, "time": moment, **_content(event.get("data")), "unplaced": _UNPLACED}).encode()
     if len(text) > FIREHOSE_RECORD_BYTES:
         raise CannotCarryError(f"as a document it weighs {len(text)} bytes; a record takes {FIREHOSE_RECORD_BYTES}")
     return text

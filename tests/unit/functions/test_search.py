@@ -44,7 +44,8 @@ def test_the_sample_messages_become_documents(aws: Aws, load: Load) -> None:
     event, text = sample("search-queue")["Records"]
     assert handler(sample("search-queue")) == {"batchItemFailures": []}
     order_document, text_document = records(aws, bucket)
-    assert order_document == {**json.loads(event["body"]), "delivery_seconds": 3 * 86_400}
+    seconds = {"delivery_seconds": 3 * 86_400}
+    assert order_document == {**json.loads(event["body"]), **seconds, "unplaced": {"document": True}}
     assert text_document["text"] == text["body"].replace("4111 1111 1111 1111", "[card ending 1111]")
     assert aws.received(quarantine) == []
 

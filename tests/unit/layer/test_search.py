@@ -20,7 +20,10 @@ EVENT = {"specversion": "1.0", "id": "e-1", "source": "shop", "type": "shop.Sold
 
 
 def document(body: str | dict[str, Any]) -> Any:
-    return parse(search.document(message(body), Redactor()))
+    """Give what the ingest pipeline makes of a message's document: it takes the mark away."""
+    placed = parse(search.document(message(body), Redactor()))
+    assert placed.pop("unplaced") == {"document": True}
+    return placed
 
 
 def refusal(body: str | dict[str, Any]) -> str:
@@ -42,6 +45,7 @@ def test_an_order_is_indexed_with_every_digit() -> None:
     assert read.pop("time") == "2026-11-20T08:15:43.000000Z"
     data = read.pop("data")
     assert data.pop("items") == order()["items"]
+    assert read.pop("unplaced")
     assert read == {key: value for key, value in attributes.items() if key != "time"}
 
 
