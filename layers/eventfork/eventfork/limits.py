@@ -6,10 +6,12 @@ from typing import Final
 __all__ = [
     "DYNAMODB_DIGITS",
     "DYNAMODB_KEY_BYTES",
+    "DYNAMODB_PARTITION_KEY_BYTES",
     "DYNAMODB_SMALLEST_EXPONENT",
     "FIREHOSE_CALL",
     "FIREHOSE_RECORD_BYTES",
     "OPENSEARCH_ID_BYTES",
+    "PUT_EVENTS_CALL",
     "SNS_FILTER_DECIMALS",
     "SNS_MESSAGE_BYTES",
     "SQS_ATTRIBUTES",
@@ -45,11 +47,17 @@ FIREHOSE_CALL: Final = Limits(entries=500, size=4 * 1024 * 1024)
 FIREHOSE_RECORD_BYTES: Final = 1000 * 1024
 """One record, before base64; same page."""
 
+PUT_EVENTS_CALL: Final = Limits(entries=10, size=256 * 1024)
+"""One PutEvents. EventBridge API reference, "PutEvents"; user guide, "Calculating PutEvents event entry size"."""
+
 DYNAMODB_DIGITS: Final = 38
 """Significant digits of a number. DynamoDB developer guide, "Constraints", data types."""
 
 DYNAMODB_KEY_BYTES: Final = 1024
 """A sort key, the shorter of the two kinds; same page, "Partition key and sort key"."""
+
+DYNAMODB_PARTITION_KEY_BYTES: Final = 2048
+"""A partition key; same page."""
 
 DYNAMODB_SMALLEST_EXPONENT: Final = -130
 """A number is 0, or at least 1E-130 away from it; same page."""

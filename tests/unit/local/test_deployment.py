@@ -100,11 +100,14 @@ class TestBuild:
         assert deployment.build() == deployment.Build(first.template, reused=True)
         assert len(calls(project)) == 1
 
-    @pytest.mark.parametrize("source", ["template.yaml", "pipelines/backup/template.yaml", "layers/more.py"])
+    @pytest.mark.parametrize(
+        "source",
+        ["template.yaml", "pipelines/backup/template.yaml", "applications/bus/template.yaml", "layers/more.py"],
+    )
     def test_it_builds_again_after_a_change(self, project: Path, source: str) -> None:
         """A change of what the build reads is built."""
         deployment.build()
-        (project / source).parent.mkdir(exist_ok=True)
+        (project / source).parent.mkdir(parents=True, exist_ok=True)
         (project / source).write_text("changed")
         assert not deployment.build().reused
         assert len(calls(project)) == 2

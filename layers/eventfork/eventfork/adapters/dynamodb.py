@@ -1,11 +1,11 @@
 """Amazon DynamoDB: the orders table."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from eventfork.attribute_values import encoded
 from eventfork.errors import NotFoundError, UnavailableError
 from eventfork.limits import DYNAMODB_KEY_BYTES
 from eventfork.order_rows import OWNED
@@ -43,11 +43,11 @@ class OrdersTable:
         try:
             self._client.update_item(
                 TableName=self._name,
-                Key={key: _value(row[key]) for key in ("CustomerId", "DateOrderId")},
+                Key={key: encoded(row[key]) for key in ("CustomerId", "DateOrderId")},
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in OWNED),
                 ConditionExpression="attribute_not_exists(#EventId) OR #EventId = :EventId OR #EventTime < :EventTime",
                 ExpressionAttributeNames={f"#{name}": name for name in OWNED},
-                ExpressionAttributeValues={f":{name}": _value(row[name]) for name in OWNED},
+                ExpressionAttributeValues={f":{name}": encoded(row[name]) for name in OWNED},
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
@@ -72,7 +72,7 @@ class OrdersTable:
                 TableName=self._name,
                 IndexName=ORDER_INDEX,
                 KeyConditionExpression="CustomerId = :customer AND OrderId = :order",
-                ExpressionAttributeValues={":customer": _value(customer_id), ":order": _value(order_id)},
+                ExpressionAttributeValues={":customer": encoded(customer_id), ":order": encoded(order_id)},
                 ConsistentRead=True,
             )
         except (ClientError, BotoCoreError) as error:
@@ -82,7 +82,3 @@ class OrdersTable:
         newest = max(answer["Items"], key=lambda item: item["EventTime"]["S"])
         text: str = newest["Order"]["S"]
         return text
-
-
-def _value(value: str | int | Decimal) -> dict[str, str]:
-    return {"S": value} if isinstance(value, str) else {"N": f"{value:f}" if isinstance(value, Decimal) else str(value)}
