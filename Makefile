@@ -18,7 +18,7 @@ export SAM_CLI_TELEMETRY := 0
 environment = .venvs/$(1)/complete
 python := .venvs/main/bin/python
 command := .venvs/main/bin/eventfork
-templates = template.yaml $(wildcard pipelines/*/template.yaml)
+templates = template.yaml $(wildcard pipelines/*/template.yaml applications/*/template.yaml)
 environments := main functions engine sam cfnlint checkov schemathesis
 code := $(wildcard layers functions cli local bench tests setup)
 
@@ -54,7 +54,7 @@ format: $(call environment,main) ## Format the Python code and mend what ruff ca
 	$(python) -m ruff format .
 
 .PHONY: generate
-generate: $(call environment,main) ## Write anew what is made of schemas and templates: API models, tables of the pipelines
+generate: $(call environment,main) ## Write anew what is made of schemas and templates: API models, tables of pipelines and applications
 	$(python) -m setup.generate
 
 .PHONY: pictures

@@ -33,7 +33,15 @@ TEMPLATE: Final = PROJECT_ROOT / "template.yaml"
 SAM: Final = PROJECT_ROOT / ".venvs" / "sam" / "bin" / "sam"
 FUNCTIONS_PYTHON: Final = PROJECT_ROOT / ".venvs" / "functions" / "bin" / "python"
 BUILD_ROOT: Final = PROJECT_ROOT / ".aws-sam" / "local"
-SOURCES: Final = ("template.yaml", "samconfig.toml", "pipelines", "functions", "layers", "requirements/sam.txt")
+SOURCES: Final = (
+    "template.yaml",
+    "samconfig.toml",
+    "applications",
+    "pipelines",
+    "functions",
+    "layers",
+    "requirements/sam.txt",
+)
 REGION: Final = "us-east-1"
 LINES_SHOWN: Final = 20
 DELETION_SECONDS: Final = 600

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
-FOLDERS: Final = ("docs", "pipelines")
+FOLDERS: Final = ("docs", "pipelines", "applications")
 
 
 def sources() -> list[Path]:

@@ -1,4 +1,4 @@
-"""Write what is made of other files: the API's models from the order's schema, the pipelines' tables from templates.
+"""Write what is made of other files: the API's models of schemas, the READMEs' tables of templates.
 
 Run it as `make generate` after a change of either; a test fails where it was forgotten.
 """
@@ -13,9 +13,10 @@ from typing import Any, Final
 import yaml
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
-SCHEMA: Final = PROJECT_ROOT / "schemas" / "order.schema.json"
+SCHEMAS: Final = PROJECT_ROOT / "schemas"
+FOLDERS: Final = ("pipelines", "applications")
 COARSE: Final = ("type", "required")
-"""What the gateway checks. The function checks everything, and unlike the gateway it can name the field."""
+"""What the gateway checks of an order. The function checks everything, and unlike the gateway it can name the field."""
 
 
 class TemplateLoader(yaml.SafeLoader):
@@ -43,18 +44,29 @@ def template(path: Path) -> dict[str, Any]:
     return document
 
 
-def coarse_model(_: Path) -> str:
-    """Return the gateway's model: an object, with the top-level keys that must be there."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    return _yaml({"Order": {key: schema[key] for key in COARSE}})
+def gateway_models(_: Path) -> str:
+    """Return the gateway's models: an order's top-level keys, and all of a customer, as nothing checks it again."""
+    order = _schema("order")
+    return _yaml({"Order": {key: order[key] for key in COARSE}, "Customer": _customer()})
 
 
 def full_models(_: Path) -> str:
     """Return the schemas of the API's description: OpenAPI 3.0's dialect keeps what draft 4 has, but for the frame."""
-    order = json.loads(SCHEMA.read_text(encoding="utf-8").replace("#/definitions/", "#/components/schemas/"))
+    order = _schema("order")
     definitions = order.pop("definitions")
     del order["$schema"]
-    return _yaml({**definitions, "Order": order})
+    return _yaml({**definitions, "Order": order, "Customer": _customer()})
+
+
+def _schema(name: str) -> dict[str, Any]:
+    text = (SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text.replace("#/definitions/", "#/components/schemas/"))
+    return schema
+
+
+def _customer() -> dict[str, Any]:
+    customer: dict[str, Any] = _schema("customer-created")["definitions"]["Customer"]
+    return customer
 
 
 def _yaml(value: Any) -> str:
@@ -98,10 +110,11 @@ def _table(title: str, head: str, rows: Iterable[tuple[str, ...]]) -> str:
 def files() -> dict[Path, Callable[[Path], str]]:
     """Return every file that holds a generated part, with what makes it."""
     made: dict[Path, Callable[[Path], str]] = {
-        PROJECT_ROOT / "template.yaml": coarse_model,
+        PROJECT_ROOT / "template.yaml": gateway_models,
         PROJECT_ROOT / "openapi.yaml": full_models,
     }
-    return made | dict.fromkeys(sorted(PROJECT_ROOT.glob("pipelines/*/README.md")), tables)
+    readmes = [readme for folder in FOLDERS for readme in sorted(PROJECT_ROOT.glob(f"{folder}/*/README.md"))]
+    return made | dict.fromkeys(readmes, tables)
 
 
 def generated(path: Path) -> str:

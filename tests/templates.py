@@ -60,8 +60,16 @@ def overrides(environment: str) -> dict[str, str]:
     return dict(override.split("=", 1) for override in listed)
 
 
+def _folder(name: str) -> tuple[Template, ...]:
+    return tuple(
+        read(str(path.relative_to(PROJECT_ROOT))) for path in sorted(PROJECT_ROOT.glob(f"{name}/*/template.yaml"))
+    )
+
+
 ROOT = read("template.yaml")
-PIPELINES = tuple(
-    read(str(path.relative_to(PROJECT_ROOT))) for path in sorted(PROJECT_ROOT.glob("pipelines/*/template.yaml"))
-)
-ALL = (ROOT, *PIPELINES)
+PIPELINES = _folder("pipelines")
+"""What subscribes to the topic."""
+APPLICATIONS = _folder("applications")
+"""The bus, and what takes events from it."""
+NESTED = (*PIPELINES, *APPLICATIONS)
+ALL = (ROOT, *NESTED)

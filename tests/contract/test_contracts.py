@@ -26,6 +26,9 @@ TRIGGERS = {
     "SearchFunction": "search-queue.json",
     "SearchSetupFunction": "search-setup.json",
     "ReplayFunction": "replay-queue.json",
+    "OrderStreamFunction": "order-stream.json",
+    "CustomerFunction": "customers-queue.json",
+    "FraudScreeningFunction": "fraud-screening-queue.json",
 }
 CARD_FIELDS = ("card-number", "card-expiry", "card-owner", "card-cvv")
 

@@ -8,6 +8,7 @@ from local import deployment
 from local.engine.process import Engine
 from tests.docker.containers import SamLocal, host_address
 from tests.integration.application import Application
+from tests.integration.conftest import PARAMETERS
 
 STACK = "eventfork"
 
@@ -22,7 +23,7 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def parameters() -> dict[str, str]:
     """Values of the template's parameters, for deployment and `sam local` alike."""
-    return {**deployment.target_parameters(), "AllowAnonymousCheckout": "true", "LogLevel": "DEBUG"}
+    return {**deployment.target_parameters(), **PARAMETERS, "AllowAnonymousCheckout": "true", "LogLevel": "DEBUG"}
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,11 @@ def _functions(template: Template, prefix: str = "") -> Iterator[str]:
         yield from _functions(read(properties["Location"]), f"{prefix}{name}/")
 
 
-FUNCTIONS = tuple(_functions(ROOT))
-"""Every function of the application, by the path that `sam local invoke` knows it by."""
+FUNCTIONS = tuple(path for path in _functions(ROOT) if not path.startswith("SearchPipeline/"))
+"""Every function of the application, by the path that `sam local invoke` knows it by.
+
+All but those of search: it is deployed only where there is a node to search in.
+"""
 
 
 def host_address() -> str:

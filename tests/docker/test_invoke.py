@@ -23,6 +23,9 @@ SAMPLES = {
     "CheckoutPipeline/CheckoutFunction": "checkout-queue",
     "BackupPipeline/BackupFunction": "backup-queue",
     "ReplayPipeline/ReplayFunction": "replay-queue",
+    "Bus/OrderStreamFunction": "order-stream",
+    "Customers/CustomerFunction": "customers-queue",
+    "FraudScreening/FraudScreeningFunction": "fraud-screening-queue",
 }
 ALL_DONE: dict[str, list[str]] = {"batchItemFailures": []}
 
@@ -113,6 +116,35 @@ def test_the_replay_function_sends_the_message_of_its_sample_back_marked(
     assert json.loads(message["Body"]) == EVENT
     assert json.loads(message["MessageAttributes"][MARKER]["StringValue"]) == {"job": "operator", "hop": 1}
     assert message["MessageAttributes"]["currency"]["StringValue"] == "eur"
+
+
+def test_the_order_stream_function_puts_the_two_events_of_its_sample_on_the_bus(
+    application: Application, invoke: Invoke
+) -> None:
+    invocation = invoke("Bus/OrderStreamFunction")
+    assert (invocation.status, invocation.answer) == (0, ALL_DONE)
+    expected = [json.loads(_sample(f"order-{name}-event"))["detail"] for name in ("placed", "changed")]
+    eventually(
+        lambda: [event["detail"] for event in application.bus_events()] == expected, "both events in the history"
+    )
+
+
+def test_the_customer_function_stores_the_customer_of_its_sample(application: Application, invoke: Invoke) -> None:
+    invocation = invoke("Customers/CustomerFunction")
+    assert (invocation.status, invocation.answer) == (0, ALL_DONE)
+    [row] = application.table("CustomerTableName")
+    customer = json.loads(_sample("customer-created-event"))["detail"]["data"]
+    assert (row["CustomerId"], row["CustomerName"]) == ({"S": "9027"}, {"S": customer["customerName"]})
+    assert json.loads(row["CustomerData"]["S"]) == customer["customerData"]
+
+
+def test_the_fraud_screening_function_gives_its_verdict_on_the_order_of_its_sample(
+    application: Application, invoke: Invoke
+) -> None:
+    invocation = invoke("FraudScreening/FraudScreeningFunction")
+    assert (invocation.status, invocation.answer) == (0, ALL_DONE)
+    [row] = application.table("FraudScreeningTableName")
+    assert (row["OrderId"], row["Result"]) == ({"S": "48213"}, {"S": "CLEAR"})
 
 
 @pytest.mark.parametrize("path", FUNCTIONS)

@@ -119,6 +119,29 @@ class Application(Api):
         """Read every line of the backup."""
         return [json.loads(line) for _, content in self.backup_objects() for line in content.splitlines()]
 
+    def table(self, output: str) -> list[dict[str, Any]]:
+        """Read every row of the table behind an output, in DynamoDB's typed form."""
+        pages = self.engine.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs[output])
+        return [row for page in pages for row in page["Items"]]
+
+    def bus_events(self) -> list[dict[str, Any]]:
+        """Read every event of the bus's history, in the order in which they were put on the bus."""
+        s3, bucket = self.engine.client("s3"), self.outputs["HistoryBucketName"]
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="bus/")
+        entries = [entry for page in pages for entry in page.get("Contents", [])]
+        # Their names give the time by the second, and an object takes at least one to fill: listed is in order.
+        contents = [s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read() for entry in entries]
+        return [json.loads(line) for content in contents for line in gzip.decompress(content).splitlines()]
+
+    def put_event(self, source: str, detail_type: str, detail: dict[str, Any]) -> str:
+        """Put an event on the bus as any publisher may, and give the id that EventBridge knows it by."""
+        entry = {"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail)}
+        answer = self.engine.client("events").put_events(
+            Entries=[{"EventBusName": self.outputs["EventBusName"], **entry}]
+        )
+        assert answer["FailedEntryCount"] == 0
+        return str(answer["Entries"][0]["EventId"])
+
     def messages(self, output: str) -> list[dict[str, Any]]:
         """Look at every message that the queue behind an output holds, and give all of them back."""
         sqs, url = self.engine.client("sqs"), self.outputs[output]

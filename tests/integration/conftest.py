@@ -9,6 +9,8 @@ from local.engine.process import Engine
 from tests.integration.application import Application
 
 STACK = "eventfork"
+PARAMETERS = {"FraudScreeningEnabled": "true"}
+"""Everything that can be turned on, but search, which needs a node."""
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +24,5 @@ def engine() -> Iterator[Engine]:
 def application(engine: Engine) -> Application:
     """Deploy the application with `sam build` and `sam deploy`."""
     deployment.build()
-    parameters = deployment.target_parameters()
+    parameters = {**deployment.target_parameters(), **PARAMETERS}
     return Application(engine, STACK, parameters, deployment.deploy(engine, STACK, parameters))

@@ -1,4 +1,4 @@
-"""Pipelines deployed alone, onto a topic that was made by hand."""
+"""Pipelines and applications deployed alone, onto what was made by hand."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ from local import deployment
 from local.engine.process import Engine
 from tests.templates import PROJECT_ROOT
 
-__all__ = ["Pipeline", "backed_up", "event", "looked_at", "make_topic"]
+__all__ = ["Pipeline", "Standalone", "backed_up", "event", "looked_at", "make_topic"]
 
 
 def make_topic(engine: Engine, name: str) -> str:
@@ -16,7 +16,35 @@ def make_topic(engine: Engine, name: str) -> str:
     return str(engine.client("sns").create_topic(Name=name)["TopicArn"])
 
 
-class Pipeline:
+class Standalone:
+    """One pipeline or application, deployed alone.
+
+    Parameters
+    ----------
+    engine : Engine
+    folder : str
+        Where its template is, relative to the project's root.
+    stack : str
+        Name of its stack.
+    parameters : str
+        Its parameters.
+    """
+
+    def __init__(self, engine: Engine, folder: str, stack: str, **parameters: str) -> None:
+        self._engine = engine
+        self._stack = stack
+        built = deployment.build(PROJECT_ROOT / folder / "template.yaml")
+        self.outputs = deployment.deploy(engine, stack, parameters, built.template)
+
+    def remove(self) -> None:
+        """Delete the stack; a bucket that holds anything has to be emptied first, as on AWS."""
+        for name, value in self.outputs.items():
+            if name.endswith("BucketName"):
+                _empty(self._engine, value)
+        deployment.delete(self._engine, self._stack)
+
+
+class Pipeline(Standalone):
     """One pipeline, deployed alone.
 
     Parameters
@@ -33,17 +61,7 @@ class Pipeline:
     """
 
     def __init__(self, engine: Engine, name: str, topic_arn: str, stack: str, **parameters: str) -> None:
-        self._engine = engine
-        self._stack = stack
-        built = deployment.build(PROJECT_ROOT / "pipelines" / name / "template.yaml")
-        self.outputs = deployment.deploy(engine, stack, {"TopicArn": topic_arn, **parameters}, built.template)
-
-    def remove(self) -> None:
-        """Delete the stack; a bucket that holds anything has to be emptied first, as on AWS."""
-        for name, value in self.outputs.items():
-            if name.endswith("BucketName"):
-                _empty(self._engine, value)
-        deployment.delete(self._engine, self._stack)
+        super().__init__(engine, f"pipelines/{name}", stack, TopicArn=topic_arn, **parameters)
 
 
 def _empty(engine: Engine, bucket: str) -> None:
@@ -53,11 +71,11 @@ def _empty(engine: Engine, bucket: str) -> None:
             s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
 
-def backed_up(engine: Engine, bucket: str) -> list[str]:
-    """Read every line that is in a backup bucket."""
+def backed_up(engine: Engine, bucket: str, prefix: str = "events/") -> list[str]:
+    """Read every line that is in a backup bucket, or under another prefix in another."""
     s3 = engine.client("s3")
     lines: list[str] = []
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="events/"):
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", []):
             content = gzip.decompress(s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())
             lines += content.decode().splitlines()

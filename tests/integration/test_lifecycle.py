@@ -6,6 +6,7 @@ from local import deployment
 from local.engine.process import Engine
 from tests.bad_orders import ORDER_TEXT
 from tests.integration.application import Application, eventually
+from tests.integration.conftest import PARAMETERS
 
 
 def test_turning_replay_on_repairs_a_spoilt_row_and_turning_it_off_keeps_the_rest(application: Application) -> None:
@@ -36,7 +37,12 @@ def test_turning_replay_on_repairs_a_spoilt_row_and_turning_it_off_keeps_the_res
 
 def _traces(engine: Engine, stack: str) -> list[str]:
     """Name everything on the engine that bears the stack's name."""
+    events = engine.client("events")
+    buses = [bus["Name"] for bus in events.list_event_buses()["EventBuses"]]
     names: list[str] = [
+        *buses,
+        *(rule["Arn"] for bus in buses for rule in events.list_rules(EventBusName=bus)["Rules"]),
+        *(archive["ArchiveName"] for archive in events.list_archives()["Archives"]),
         *engine.client("sqs").list_queues().get("QueueUrls", []),
         *(topic["TopicArn"] for topic in engine.client("sns").list_topics()["Topics"]),
         *(one["SubscriptionArn"] for one in engine.client("sns").list_subscriptions()["Subscriptions"]),
@@ -56,7 +62,7 @@ def _traces(engine: Engine, stack: str) -> list[str]:
 def test_deleting_the_stack_leaves_nothing_behind(engine: Engine) -> None:
     stack = "short-lived"
     deployment.build()
-    deployment.deploy(engine, stack, deployment.target_parameters())
-    assert len(_traces(engine, stack)) > 30
+    deployment.deploy(engine, stack, {**deployment.target_parameters(), **PARAMETERS})
+    assert len(_traces(engine, stack)) > 60
     deployment.delete(engine, stack)
     assert eventually(lambda: not _traces(engine, stack), f"the end of {_traces(engine, stack)}")

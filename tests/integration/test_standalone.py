@@ -1,4 +1,4 @@
-"""Each pipeline deploys alone onto a topic we never saw, carries whatever it carries, and leaves when it is told to."""
+"""Pipelines and applications deploy alone onto what we never saw, carry what comes, and leave when they are told to."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from eventfork.replay import MARKER
 
 from local.engine.process import Engine
 from tests.integration.application import eventually
-from tests.integration.standalone import Pipeline, backed_up, event, looked_at, make_topic
+from tests.integration.standalone import Pipeline, Standalone, backed_up, event, looked_at, make_topic
 from tests.templates import PROJECT_ROOT
 
 MESSAGES = int(os.environ.get("EVENTFORK_MESSAGES", "600"))
@@ -176,3 +176,58 @@ def test_a_pipeline_removed_while_orders_flow_disturbs_no_other(engine: Engine) 
     eventually(lambda: wanted <= {json.loads(line)["id"] for line in backed_up(engine, bucket)}, "every line")
     checkout.remove()
     backup.remove()
+
+
+def test_consumers_take_their_events_off_a_bus_that_was_made_by_hand(engine: Engine) -> None:
+    events = engine.client("events")
+    bus = events.create_event_bus(Name="made-by-hand")["EventBusArn"]
+    customers = Standalone(engine, "applications/customers", "customers-alone", EventBusName="made-by-hand")
+    screening = Standalone(engine, "applications/fraud-screening", "screening-alone", EventBusName=bus)
+    samples = [
+        json.loads((PROJECT_ROOT / "events" / f"{name}-event.json").read_text(encoding="utf-8"))
+        for name in ("customer-created", "order-placed", "order-changed")
+    ]
+    entries = [
+        {
+            "EventBusName": "made-by-hand",
+            "Source": sample["source"],
+            "DetailType": sample["detail-type"],
+            "Detail": json.dumps(sample["detail"]),
+        }
+        for sample in samples
+    ]
+    assert events.put_events(Entries=entries)["FailedEntryCount"] == 0
+
+    def rows(table: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = engine.client("dynamodb").scan(TableName=table)["Items"]
+        return found
+
+    [customer] = eventually(lambda: rows(customers.outputs["CustomerTableName"]), "the customer")
+    assert customer["EventId"] == {"S": samples[0]["detail"]["metadata"]["id"]}
+    [verdict] = eventually(lambda: rows(screening.outputs["FraudScreeningTableName"]), "the verdict")
+    assert verdict["EventId"] == {"S": samples[1]["detail"]["metadata"]["id"]}
+    customers.remove()
+    screening.remove()
+
+
+def test_a_bus_is_fed_by_the_stream_of_an_orders_table_of_another_stack(engine: Engine) -> None:
+    topic = make_topic(engine, "of-told-orders")
+    checkout = Pipeline(engine, "checkout", topic, "checkout-told")
+    stream = checkout.outputs["CheckoutTableStreamArn"]
+    bus = Standalone(engine, "applications/bus", "bus-alone", OrdersStreamArn=stream)
+    sample = parse((PROJECT_ROOT / "events" / "checkout-topic.json").read_text(encoding="utf-8"))["data"]
+    orders = [
+        checkout_events.order_submitted({**sample, "id": f"told-{number}"}, datetime.now(UTC)) for number in range(30)
+    ]
+    _publish(engine, topic, [Sent(render(one), {}) for one in orders])
+
+    bucket = bus.outputs["HistoryBucketName"]
+    lines = eventually(
+        lambda: found if len(found := backed_up(engine, bucket, "bus/")) >= len(orders) else None, "every event"
+    )
+    told = [json.loads(line) for line in lines]
+    assert {event["detail-type"] for event in told} == {"OrderPlaced"}
+    assert Counter(event["detail"]["metadata"]["causationId"] for event in told) == Counter(one["id"] for one in orders)
+    assert not looked_at(engine, bus.outputs["OrderStreamQuarantineQueueUrl"])
+    bus.remove()
+    checkout.remove()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from eventfork.adapters.dynamodb import ORDER_INDEX
 
-from tests.templates import ALL, PIPELINES, PROJECT_ROOT, ROOT, Template, overrides
+from tests.templates import ALL, APPLICATIONS, NESTED, PIPELINES, PROJECT_ROOT, ROOT, Template, overrides
 
 QUEUE = "AWS::SQS::Queue"
 FUNCTION = "AWS::Serverless::Function"
@@ -30,13 +30,23 @@ COMMON_PARAMETERS = (
     "Runtime",
     "Architecture",
 )
-PUBLIC_METHODS = {"/checkout": "any", "/orders/{customerId}/{orderId}": "any", "/{proxy+}": "any"}
+ONLY_OF_TOPICS = {"TopicArn", "SubscriptionFilterPolicy", "SubscriptionFilterPolicyScope"}
+"""What only a template that subscribes to a topic has: what an application takes from a bus is said by its rules."""
+
+PUBLIC_METHODS = {
+    "/checkout": "any",
+    "/customers": "any",
+    "/orders/{customerId}/{orderId}": "any",
+    "/{proxy+}": "any",
+}
 """Methods that answer 404 or 405 to anybody, without reaching a function."""
 
 ENVIRONMENTS = ("default", "local", "dev", "prod")
 
 every_template = pytest.mark.parametrize("template", ALL, ids=str)
 every_pipeline = pytest.mark.parametrize("template", PIPELINES, ids=str)
+every_application = pytest.mark.parametrize("template", APPLICATIONS, ids=str)
+every_nested = pytest.mark.parametrize("template", NESTED, ids=str)
 
 
 def _named(template: Template, resource_type: str, *suffixes: str) -> dict[str, dict[str, Any]]:
@@ -117,6 +127,23 @@ def test_every_pipeline_takes_the_same_parameters_in_the_same_sense(template: Te
         assert ours == theirs, name
 
 
+@every_application
+def test_every_application_takes_the_parameters_of_a_pipeline_in_the_same_sense(template: Template) -> None:
+    reference = PIPELINES[0].parameters
+    names = set(COMMON_PARAMETERS) - ONLY_OF_TOPICS
+    if not _queues_read(template):
+        # A stream's shards bound how many batches are read at a time; a mapping of a stream has no such setting.
+        names.remove("MaximumConcurrency")
+        assert "MaximumConcurrency" not in template.parameters
+    for name in names:
+        ours, theirs = dict(template.parameters[name]), dict(reference[name])
+        for parameter in (ours, theirs) if name in ("BatchSize", "BatchWindowSeconds", "KmsKeyArn") else ():
+            # What a batch holds, and who must be let use the key, is another thing where events come from a bus.
+            del parameter["Description"], parameter["Default"]
+        assert ours == theirs, name
+    assert template.parameters["KmsKeyArn"]["Default"] == reference["KmsKeyArn"]["Default"]
+
+
 def test_every_pipeline_takes_every_message_but_search_which_takes_orders_of_100_and_more() -> None:
     policies = {one.path.parent.name: one.parameters["SubscriptionFilterPolicy"]["Default"] for one in PIPELINES}
     assert json.loads(policies.pop("search")) == {"amount": [{"numeric": [">=", 100]}]}
@@ -126,6 +153,16 @@ def test_every_pipeline_takes_every_message_but_search_which_takes_orders_of_100
 @every_pipeline
 def test_only_the_topic_must_be_given(template: Template) -> None:
     assert [name for name, parameter in template.parameters.items() if "Default" not in parameter] == ["TopicArn"]
+
+
+def test_only_where_events_come_from_must_be_given_to_an_application() -> None:
+    needed = {
+        one.path.parent.name: [name for name, parameter in one.parameters.items() if "Default" not in parameter]
+        for one in APPLICATIONS
+    }
+    assert needed.pop("bus") == ["OrdersStreamArn"]
+    assert needed
+    assert all(names == ["EventBusName"] for names in needed.values())
 
 
 @every_template
@@ -162,21 +199,46 @@ def test_every_alarm_tells_what_to_do_and_can_be_sent_somewhere(template: Templa
         }, name
 
 
+def _sources(template: Template, source_type: str) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Give each source of this type: its function's name and properties, and its own properties."""
+    return [
+        (name, function, source["Properties"])
+        for name, function in template.resources(FUNCTION).items()
+        for source in function.get("Events", {}).values()
+        if source["Type"] == source_type
+    ]
+
+
+def _queues_read(template: Template) -> set[str]:
+    return {source["Queue"]["Fn::GetAtt"][0] for _, _, source in _sources(template, "SQS")}
+
+
+@every_template
+def test_every_function_reads_a_queue_or_a_stream_or_is_called(template: Template) -> None:
+    kinds = [
+        source["Type"] for one in template.resources(FUNCTION).values() for source in one.get("Events", {}).values()
+    ]
+    assert set(kinds) <= {"SQS", "DynamoDB"}
+
+
 @every_template
 def test_a_message_stays_invisible_for_six_times_the_longest_run_and_the_batch_window(template: Template) -> None:
-    for name, function in template.resources(FUNCTION).items():
-        for source in function.get("Events", {}).values():
-            queue = template.resources(QUEUE)[source["Properties"]["Queue"]["Fn::GetAtt"][0]]
-            window = template.parameters["BatchWindowSeconds"]["MaxValue"]
-            assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window, name
+    # Of queues only: what is read off a stream stays where it is, and its shard waits for the batch.
+    for name, function, source in _sources(template, "SQS"):
+        queue = template.resources(QUEUE)[source["Queue"]["Fn::GetAtt"][0]]
+        window = template.parameters["BatchWindowSeconds"]["MaxValue"]
+        assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window, name
 
 
 @every_template
 def test_every_consumer_reports_partial_failures_and_bounds_its_concurrency(template: Template) -> None:
-    for name, function in template.resources(FUNCTION).items():
-        for source in function.get("Events", {}).values():
-            assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
-            assert source["Properties"]["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "MaximumConcurrency"}}, name
+    for name, _, source in _sources(template, "SQS"):
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+        assert source["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "MaximumConcurrency"}}, name
+    for name, _, source in _sources(template, "DynamoDB"):
+        # Its concurrency is that of the stream's shards, as long as nobody asks for several batches of one at a time.
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+        assert "ParallelizationFactor" not in source, name
 
 
 @every_template
@@ -187,6 +249,8 @@ def test_everything_that_keeps_data_says_how_long(template: Template) -> None:
         assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
     for name, bucket in template.resources("AWS::S3::Bucket").items():
         assert bucket["LifecycleConfiguration"]["Rules"], name
+    for name, archive in template.resources("AWS::Events::Archive").items():
+        assert archive["RetentionDays"]["Ref"] in template.parameters, name
 
 
 @every_template
@@ -206,12 +270,14 @@ def test_everything_that_keeps_data_is_encrypted_with_a_customer_key(template: T
     for name, domain in template.resources("AWS::OpenSearchService::Domain").items():
         assert domain["EncryptionAtRestOptions"]["Enabled"], name
         assert domain["EncryptionAtRestOptions"]["KmsKeyId"] in keys, name
+    for name, resource in template.resources("AWS::Events::EventBus", "AWS::Events::Archive").items():
+        assert resource["KmsKeyIdentifier"] in keys, name
     globals_ = template.document["Globals"]["Function"]
     assert globals_["KmsKeyArn"] in keys
 
 
 @every_template
-def test_queues_topics_and_buckets_are_reached_over_tls_only(template: Template) -> None:
+def test_queues_topics_buckets_and_buses_are_reached_over_tls_only(template: Template) -> None:
     protected: set[str] = set()
     for policy in template.resources(
         "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy"
@@ -222,7 +288,14 @@ def test_queues_topics_and_buckets_are_reached_over_tls_only(template: Template)
             assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
             resources = denial["Resource"] if isinstance(denial["Resource"], list) else [denial["Resource"]]
             protected |= {one["Fn::GetAtt"][0] if "Fn::GetAtt" in one else one.get("Ref", "") for one in resources}
-    assert template.resources(QUEUE, "AWS::SNS::Topic", "AWS::S3::Bucket").keys() <= protected
+    for policy in template.resources("AWS::Events::EventBusPolicy").values():
+        denial = policy["Statement"]
+        if policy["StatementId"] == "OnlyOverTls":
+            assert (denial["Effect"], denial["Principal"]) == ("Deny", "*")
+            assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+            protected.add(denial["Resource"]["Fn::GetAtt"][0])
+    reached = template.resources(QUEUE, "AWS::SNS::Topic", "AWS::S3::Bucket", "AWS::Events::EventBus")
+    assert reached.keys() <= protected
 
 
 @every_template
@@ -264,14 +337,23 @@ def test_every_function_logs_into_a_group_made_for_it(template: Template) -> Non
 @every_template
 def test_no_name_region_account_or_partition_is_fixed(template: Template) -> None:
     for name, properties in template.resources().items():
-        for fixed in ("QueueName", "TopicName", "TableName", "BucketName", "FunctionName", "RoleName", "DomainName"):
+        for fixed in (
+            "QueueName",
+            "TopicName",
+            "TableName",
+            "BucketName",
+            "FunctionName",
+            "RoleName",
+            "DomainName",
+            "ArchiveName",
+        ):
             assert not isinstance(properties.get(fixed), str), name
         for text in _strings(properties):
             assert not re.search(r"arn:aws[:-]|\b[0-9]{12}\b|\b(us|eu|ap|sa|ca)-[a-z]+-[0-9]\b", text), name
 
 
-@every_pipeline
-def test_a_pipeline_can_be_published(template: Template) -> None:
+@every_nested
+def test_a_pipeline_or_an_application_can_be_published(template: Template) -> None:
     published = template.document["Metadata"]["AWS::ServerlessRepo::Application"]
     assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", published["SemanticVersion"])
     assert published["SpdxLicenseId"] == "MIT-0"
@@ -279,24 +361,25 @@ def test_a_pipeline_can_be_published(template: Template) -> None:
         assert (PROJECT_ROOT / template.path.parent / published[file]).is_file()
 
 
-@every_pipeline
-def test_a_readme_that_shows_how_to_embed_a_pipeline_names_its_version(template: Template) -> None:
+@every_nested
+def test_a_readme_that_shows_how_to_embed_names_the_version(template: Template) -> None:
     version = template.document["Metadata"]["AWS::ServerlessRepo::Application"]["SemanticVersion"]
     readme = (PROJECT_ROOT / template.path.parent / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"SemanticVersion: (\S+)", readme)) <= {version}
 
 
-def test_every_pipeline_is_nested_with_the_same_runtime_architecture_and_log_level() -> None:
+def test_every_pipeline_and_application_is_nested_with_the_same_runtime_architecture_and_log_level() -> None:
     nested = ROOT.resources("AWS::Serverless::Application")
-    assert {properties["Location"] for properties in nested.values()} == {str(one.path) for one in PIPELINES}
+    assert {properties["Location"] for properties in nested.values()} == {str(one.path) for one in NESTED}
     for name, properties in nested.items():
         for parameter in ("Runtime", "Architecture", "LogLevel", "LogRetentionDays", "AlarmTopicArn"):
             assert properties["Parameters"][parameter] == {"Ref": parameter}, name
 
 
-def test_nothing_that_publishes_knows_of_a_pipeline() -> None:
+def test_nothing_that_publishes_knows_of_a_pipeline_or_an_application() -> None:
     publisher = ROOT.resources(FUNCTION)["CheckoutApiFunction"]
-    assert not [text for text in _strings(publisher) if "Pipeline" in text]
+    nested = ROOT.resources("AWS::Serverless::Application")
+    assert not [text for text in _strings(publisher) if "Pipeline" in text or text.split(".")[0] in nested]
 
 
 def test_every_method_asks_for_a_caller_but_those_that_only_refuse() -> None:
