@@ -1,5 +1,6 @@
 """One deployment of the application to an engine that containers reach, for all tests in Docker."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from local import deployment
 from local.engine.process import Engine
 from tests.docker.containers import SamLocal, host_address
+from tests.faults.endpoint import Answer, Endpoint, Request
 from tests.integration.application import Application
 from tests.integration.conftest import PARAMETERS
+from tests.integration.searching import DOMAIN_ARN
 
 STACK = "eventfork"
 
@@ -20,10 +23,40 @@ def engine() -> Iterator[Engine]:
         yield engine
 
 
+class Index(Endpoint):
+    """Takes whatever a search domain is told, and keeps the documents: what a node makes of them is shown elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.documents: list[dict[str, object]] = []
+
+    def answer(self, request: Request) -> Answer:
+        """Say that all was taken."""
+        documents = request.body.splitlines()[1::2] if request.path.endswith("/_bulk") else []
+        self.documents += map(json.loads, documents)
+        items = [{"index": {"status": 201}} for _ in documents]
+        return Answer(200, json.dumps({"acknowledged": True, "success": True, "items": items}).encode())
+
+
 @pytest.fixture(scope="session")
-def parameters() -> dict[str, str]:
+def index() -> Iterator[Index]:
+    """Stand in for the search domain."""
+    with Index() as index:
+        yield index
+
+
+@pytest.fixture(scope="session")
+def parameters(index: Index) -> dict[str, str]:
     """Values of the template's parameters, for deployment and `sam local` alike."""
-    return {**deployment.target_parameters(), **PARAMETERS, "AllowAnonymousCheckout": "true", "LogLevel": "DEBUG"}
+    return {
+        **deployment.target_parameters(),
+        **PARAMETERS,
+        "AllowAnonymousCheckout": "true",
+        "LogLevel": "DEBUG",
+        "SearchEnabled": "true",
+        "SearchDomainArn": DOMAIN_ARN,
+        "SearchDomainEndpoint": index.url,
+    }
 
 
 @pytest.fixture(scope="session")

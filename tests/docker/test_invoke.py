@@ -9,6 +9,7 @@ import pytest
 from eventfork.json_text import parse
 from eventfork.replay import MARKER
 
+from tests.docker.conftest import Index
 from tests.docker.containers import FUNCTIONS, Invocation, SamLocal
 from tests.integration.application import Application, eventually
 from tests.templates import PROJECT_ROOT
@@ -22,6 +23,7 @@ SAMPLES = {
     "OrderApiFunction": "order-api",
     "CheckoutPipeline/CheckoutFunction": "checkout-queue",
     "BackupPipeline/BackupFunction": "backup-queue",
+    "SearchPipeline/SearchFunction": "search-queue",
     "ReplayPipeline/ReplayFunction": "replay-queue",
     "Bus/OrderStreamFunction": "order-stream",
     "Customers/CustomerFunction": "customers-queue",
@@ -105,6 +107,14 @@ def test_the_backup_function_backs_up_the_messages_of_its_sample(application: Ap
     eventually(lambda: EVENT in application.backup_events(), "the order in the backup")
     text = "A plain text: card [card ending 1111], please call back."
     eventually(lambda: text in [event["data"] for event in application.backup_events()], "the text in the backup")
+
+
+def test_the_search_function_sends_the_documents_of_its_sample_to_the_index(index: Index, invoke: Invoke) -> None:
+    invocation = invoke("SearchPipeline/SearchFunction")
+    assert (invocation.status, invocation.answer) == (0, ALL_DONE)
+    eventually(lambda: EVENT["id"] in [document["id"] for document in index.documents], "the order")
+    text = "A plain text: card [card ending 1111], please call back."
+    eventually(lambda: text in [document.get("text") for document in index.documents], "the text")
 
 
 def test_the_replay_function_sends_the_message_of_its_sample_back_marked(
