@@ -14,7 +14,12 @@ from local.engine.process import Engine
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[1]
 SCHEMATHESIS: Final = PROJECT_ROOT / ".venvs" / "schemathesis" / "bin" / "schemathesis"
 STACK: Final = "eventfork"
-OPTIONS: Final = ("--checks", "all", "--mode", "all", "--seed", "42", "--generation-database", "none")
+# How long an answer takes says nothing on a machine that is short of CPU.
+PATIENCE_SECONDS: Final = 120
+OPTIONS: Final = (
+    *("--checks", "all", "--mode", "all", "--seed", "42", "--generation-database", "none"),
+    *("--request-timeout", str(PATIENCE_SECONDS), "--max-response-time", str(PATIENCE_SECONDS)),
+)
 
 
 def main() -> int:
