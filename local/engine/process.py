@@ -20,7 +20,7 @@ import boto3
 import botocore.config
 import botocore.session
 
-__all__ = ["Engine", "EngineError"]
+__all__ = ["Engine", "EngineError", "RunningEngine"]
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 ENGINE_PYTHON = PROJECT_ROOT / ".venvs" / "engine" / "bin" / "python"
@@ -54,6 +54,8 @@ class Engine:
         Factor on Firehose's buffering intervals: 0.02 makes 60 seconds 1.2 seconds. 1 when left alone.
     without_extensions
         Names of modules of `local.engine.extensions` to leave out.
+    enforce_iam
+        Whether what no policy allows is denied: functions run under their own roles, and `client` is the administrator.
     environment
         Further environment variables for the server, which the functions see too.
     start_timeout
@@ -68,6 +70,7 @@ class Engine:
         data_directory: Path | None = None,
         firehose_interval_scale: float = 1.0,
         without_extensions: Sequence[str] = (),
+        enforce_iam: bool = False,
         environment: Mapping[str, str] | None = None,
         start_timeout: float = 90.0,
     ) -> None:
@@ -78,6 +81,7 @@ class Engine:
         self._data_directory: Path | None = None
         self._firehose_interval_scale = firehose_interval_scale
         self._without_extensions = tuple(without_extensions)
+        self._enforce_iam = enforce_iam
         self._environment = dict(environment or {})
         self._start_timeout = start_timeout
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,6 +109,13 @@ class Engine:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """The server's process; the functions' processes are its children."""
+        if self._process is None:
+            raise EngineError("The local engine is not started: call start() first.")
+        return self._process.pid
+
+    @property
     def data_directory(self) -> Path:
         """Where the engine keeps what it holds, known once it is started."""
         if self._data_directory is None:
@@ -115,6 +126,11 @@ class Engine:
     def log_file(self) -> Path:
         """The server's log."""
         return self.data_directory / "engine.log"
+
+    @property
+    def decisions_file(self) -> Path:
+        """What IAM decided about requests of functions, a line of JSON each; made where IAM is enforced."""
+        return self.data_directory / "decisions.jsonl"
 
     @property
     def running(self) -> bool:
@@ -237,10 +253,13 @@ class Engine:
             "SFTP_ENABLED": "0",
             "S3_DATA_DIR": str(self.data_directory / "s3"),
             "TMPDIR": str(self.data_directory / "temporary"),
+            "STATE_DIR": str(self.data_directory / "state"),
             "EVENTFORK_ENGINE_OWNED": "1",
             "EVENTFORK_FIREHOSE_INTERVAL_SCALE": str(self._firehose_interval_scale),
             "EVENTFORK_FUNCTIONS_PYTHON": str(FUNCTIONS_PYTHON),
         }
+        if self._enforce_iam:
+            settings |= {"AUTH": "true", "EVENTFORK_ENGINE_DECISIONS": str(self.decisions_file)}
         if self._without_extensions:
             settings["EVENTFORK_ENGINE_WITHOUT"] = ",".join(self._without_extensions)
         return subprocess.Popen(
@@ -278,6 +297,37 @@ class Engine:
 
     def _last_log_lines(self) -> str:
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
+
+
+class RunningEngine(Engine):
+    """An engine that another process started, and stops.
+
+    Parameters
+    ----------
+    port
+        Port it listens on.
+    pid
+        The server's process.
+    data_directory
+        Where it keeps its log and what it holds.
+    """
+
+    def __init__(self, port: int, pid: int, data_directory: Path) -> None:
+        super().__init__(port, data_directory=data_directory)
+        self._port = port
+        self._pid = pid
+        self._data_directory = data_directory
+
+    @property
+    def pid(self) -> int:
+        """The server's process; the functions' processes are its children."""
+        return self._pid
+
+    def start(self) -> None:
+        """Do nothing: it is started."""
+
+    def stop(self) -> None:
+        """Do nothing: who started it stops it."""
 
 
 def _without_aws(variables: Mapping[str, str]) -> dict[str, str]:

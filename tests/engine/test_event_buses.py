@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.engine.process import Engine
+from local.engine.process import REGION, Engine
 from tests.engine.workbench import ROLE, Workbench
 
 HOUR = timedelta(hours=1)
@@ -330,3 +331,14 @@ def test_an_event_that_a_queue_refuses_is_in_the_dead_letter_queue(slow: Workben
     [message] = slow.messages(dead_url, 1)
     assert message["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
     assert bus.waiting(url) == 0
+
+
+def test_what_another_account_puts_on_a_bus_is_refused(engine: Engine, workbench: Workbench) -> None:
+    """By the bus's ARN; its own bus takes it."""
+    bus = Bus(workbench)
+    entry = {"Source": "shop", "DetailType": "sold", "Detail": "{}"}
+    other = boto3.Session("210987654321", "any", region_name=REGION).client("events", endpoint_url=engine.url)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        other.put_events(Entries=[{**entry, "EventBusName": bus.arn}])
+    assert other.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    assert workbench.client("events").put_events(Entries=[{**entry, "EventBusName": bus.arn}])["FailedEntryCount"] == 0

@@ -51,12 +51,11 @@ class Workbench:
     def function(self, source: str, **settings: Any) -> str:
         """Create a function whose handler is `handler` of the source, and return its name."""
         name = self.name("function")
-        settings = {"Timeout": 60, "Environment": {"Variables": {}}, **settings}
+        settings = {"Timeout": 60, "Environment": {"Variables": {}}, "Role": ROLE, **settings}
         self.client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.13",
             Handler="app.handler",
-            Role=ROLE,
             Code={"ZipFile": packed([("app.py", source)])},
             **settings,
         )
