@@ -21,16 +21,28 @@ OPERATOR_JOB: Final = "operator"
 """The job of what is replayed because an operator switched the event source mapping on."""
 
 
-def prepare(message: Message) -> Mapping[str, Any]:
-    """Give the message to send in the form Lambda passed it, marked.
+def prepare(message: Message, job: str = OPERATOR_JOB, maximum_hops: int | None = None) -> Mapping[str, Any]:
+    """Give the attributes to send a message on with, in the form Lambda passes them: its own, and the mark.
+
+    Parameters
+    ----------
+    message : Message
+    job : str
+        What replays it.
+    maximum_hops : int or None
+        How often a message may be replayed; None for any number of times.
 
     Raises
     ------
     CannotCarryError
-        If it has ten attributes already, so that SQS would refuse the mark, or a mark that is not ours.
+        If it has ten attributes already, so that SQS would refuse the mark, a mark that is not ours, or was replayed
+        too often: what leads back to itself must end.
     """
     attributes = dict(message.attributes)
-    marked = {"job": OPERATOR_JOB, "hop": _hop(attributes.pop(MARKER, None)) + 1}
+    hop = _hop(attributes.pop(MARKER, None)) + 1
+    if maximum_hops is not None and hop > maximum_hops:
+        raise CannotCarryError(f"was replayed {hop - 1} times already, and no more than {maximum_hops} are let through")
+    marked = {"job": job, "hop": hop}
     if len(attributes) >= SQS_ATTRIBUTES:
         raise CannotCarryError(f"has {len(attributes)} attributes; the mark of a replay would be one too many")
     return {**attributes, MARKER: {"dataType": "String", "stringValue": json.dumps(marked)}}

@@ -57,6 +57,29 @@ def test_a_message_with_ten_attributes_is_not_carried() -> None:
         replay.prepare(message("x", attributes={f"a{number}": string("x") for number in range(10)}))
 
 
+def test_the_mark_names_the_job_that_replays_it() -> None:
+    """The newest one; the replays of all jobs are counted together."""
+    marked = replay.prepare(message("x"), "first")
+    assert mark(marked) == {"job": "first", "hop": 1}
+    assert mark(replay.prepare(message("x", attributes=marked), "second")) == {"job": "second", "hop": 2}
+
+
+@given(replays=st.integers(min_value=0, max_value=9), maximum=st.integers(min_value=0, max_value=9))
+def test_a_message_is_replayed_only_so_often(replays: int, maximum: int) -> None:
+    """What leads back to itself must end; the reason says how often it was, and quotes nothing of it."""
+    attributes: Mapping[str, Any] = {}
+    for _ in range(replays):
+        attributes = replay.prepare(message("x", attributes=attributes))
+    again = message("secret", attributes=attributes)
+    if replays < maximum:
+        assert mark(replay.prepare(again, "job", maximum))["hop"] == replays + 1
+        return
+    with pytest.raises(CannotCarryError) as refusal:
+        replay.prepare(again, "job", maximum)
+    told = f"was replayed {replays} times already, and no more than {maximum} are let through"
+    assert str(refusal.value) == told
+
+
 @pytest.mark.parametrize(
     "foreign",
     [
