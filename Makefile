@@ -9,6 +9,11 @@ MAKEFLAGS += --no-print-directory
 PORT ?= 4566
 MESSAGES ?= 10000
 EXAMPLES ?= 300
+ORDERS ?= 1000
+PACED ?= 2000
+BODIES ?= 100000
+SEED ?= 1
+OUTAGE_ORDERS ?= 300
 ARGS ?=
 
 # An activated environment or a search path of the caller's must not leak into ours.
@@ -19,13 +24,12 @@ environment = .venvs/$(1)/complete
 python := .venvs/main/bin/python
 command := .venvs/main/bin/eventfork
 templates = template.yaml $(wildcard pipelines/*/template.yaml applications/*/template.yaml)
-environments := main functions engine sam cfnlint checkov schemathesis
-code := $(wildcard layers functions cli local bench tests setup)
+environments := main functions engine sam cfnlint checkov schemathesis secrets vulnerabilities sbom
 
 ##@ Use
 
 .PHONY: local
-local: $(foreach name,main functions engine sam,$(call environment,$(name))) $(command) ## Run the whole application here: engine, build, deployment, sample orders (ARGS=--once, PORT=4566)
+local: $(foreach name,main functions engine sam,$(call environment,$(name))) $(command) ## Run the whole application here: engine, build, deployment, sample orders (ARGS="--once --auth", PORT=4566)
 	@$(python) -m local --port $(PORT) $(ARGS)
 
 .PHONY: cli
@@ -34,7 +38,7 @@ cli: $(command) ## Install the operator's command here, as .venvs/main/bin/event
 
 .PHONY: test
 test: $(foreach name,main functions engine sam,$(call environment,$(name))) $(command) ## Run all tests with coverage (ARGS="--no-cov tests/unit" for a part)
-	@$(python) -m pytest --cov $(ARGS)
+	@$(python) -m pytest --numprocesses auto --dist loadgroup --cov -m "not drill and not sweep" $(ARGS)
 
 ##@ Develop
 
@@ -46,7 +50,7 @@ lint: $(call environment,main) ## Check the Python code: ruff, mypy --strict, ba
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
-	$(python) -m bandit --quiet --configfile pyproject.toml --recursive $(filter-out tests,$(code))
+	$(python) -m security.code
 
 .PHONY: format
 format: $(call environment,main) ## Format the Python code and mend what ruff can
@@ -54,8 +58,9 @@ format: $(call environment,main) ## Format the Python code and mend what ruff ca
 	$(python) -m ruff format .
 
 .PHONY: generate
-generate: $(call environment,main) ## Write anew what is made of schemas and templates: API models, tables of pipelines and applications
+generate: $(call environment,main) ## Write anew what is made of schemas, templates and code: API models, READMEs' tables, state machines
 	$(python) -m setup.generate
+	@PYTHONPATH=layers/eventfork $(python) -m setup.state_machines
 
 .PHONY: pictures
 pictures: $(call environment,main) ## Draw the pictures of the documentation from their texts (needs Graphviz)
@@ -67,7 +72,15 @@ validate: $(foreach name,sam cfnlint checkov,$(call environment,$(name))) ## Che
 		.venvs/sam/bin/sam validate --lint --region us-east-1 --template-file $$template || exit 1; \
 	done
 	.venvs/cfnlint/bin/cfn-lint --append-rules cfn_lint_serverless.rules --regions us-east-1 --template $(templates)
-	.venvs/checkov/bin/python setup/check_security_policy.py
+	.venvs/checkov/bin/python -m security.checkov
+
+.PHONY: security
+security: $(call environment,main) ## Run every security check, and print one table (ARGS=--quick, ARGS="--only checkov,bandit")
+	@$(python) -m security $(ARGS)
+
+.PHONY: sbom
+sbom: $(call environment,sbom) ## Write the bill of materials of what is deployed, as .aws-sam/sbom/eventfork.cdx.json
+	@.venvs/sbom/bin/python -W ignore::UserWarning -m security.bill_of_materials
 
 .PHONY: bench
 bench: $(call environment,main) ## Measure, as ratios within one run: what packing saves, how fast functions start
@@ -78,8 +91,34 @@ bench: $(call environment,main) ## Measure, as ratios within one run: what packi
 mixed-messages: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Send 10,000 messages of every kind through backup and replay (MESSAGES=10000)
 	@EVENTFORK_MESSAGES=$(MESSAGES) $(python) -m pytest --no-header -q -s -k foreign tests/integration/test_standalone.py
 
+.PHONY: drills
+drills: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Rehearse every disaster, small: spoilt rows, outage, late archive, killed functions
+	@$(python) -m pytest --no-header -q -s -m drill $(ARGS)
+
+.PHONY: drill
+drill: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Spoil 1,000 orders and customers, mend, replay from queue, backup and archive (ORDERS=1000)
+	@EVENTFORK_DRILL_ORDERS=$(ORDERS) EVENTFORK_PACED_EVENTS=$(PACED) $(python) -m pytest --no-header -q -s \
+		tests/integration/test_drill.py tests/integration/test_replay.py
+
+.PHONY: drill-outage
+drill-outage: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Have the payment provider fail in every way over 300 orders, and recover (OUTAGE_ORDERS=300, ARGS=--kill-seeds=20)
+	@EVENTFORK_OUTAGE_ORDERS=$(OUTAGE_ORDERS) $(python) -m pytest --no-header -q -s \
+		tests/integration/test_outage.py $(or $(ARGS),--kill-seeds=0)
+
+.PHONY: fuzz
+fuzz: $(call environment,main) ## Try to break the API's functions with generated bodies (BODIES=100000, SEED=1)
+	@PYTHONPATH=layers/eventfork $(python) -m security.generated_bodies --bodies $(BODIES) --seed $(SEED) $(ARGS)
+
+.PHONY: sweep
+sweep: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Send card data by every path, and search everything that is stored for it
+	@$(python) -m pytest --no-header -q -s tests/integration/test_card_data.py
+
+.PHONY: mutate-roles
+mutate-roles: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Take each permission of each role away; a test must miss it (ARGS="--roles A,B", ARGS="--changed main")
+	@PYTHONPATH=layers/eventfork $(python) -m security.mutate_roles $(ARGS)
+
 .PHONY: schemathesis
-schemathesis: $(foreach name,main functions engine sam schemathesis,$(call environment,$(name))) ## Try to break the API with generated requests (EXAMPLES=300)
+schemathesis: $(foreach name,main functions engine sam schemathesis,$(call environment,$(name))) ## Try to break the API with generated requests (EXAMPLES=300, ARGS=--auth)
 	@$(python) -m setup.try_api --max-examples $(EXAMPLES) $(ARGS)
 
 .PHONY: lock
@@ -117,6 +156,9 @@ help: ## Show this list
 
 .venvs/uv/complete: requirements/uv.txt .venvs/interpreter
 	@setup/make-environment uv
+
+.venvs/cfn-guard/complete: setup/cfn-guard/package-lock.json setup/cfn-guard/.npmrc setup/make-cfn-guard
+	@mkdir -p .venvs && setup/make-cfn-guard
 
 .venvs/%/complete: requirements/%.txt .venvs/interpreter | .venvs/uv/complete
 	@setup/make-environment $*

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        arrived = run(output, Options(options.port or None, options.once, options.deadline))
+        arrived = run(output, Options(options.port or None, options.once, options.deadline, options.auth))
     except KeyboardInterrupt:
         wide(output, "Stopped.")
         return 1 if options.once else 0
@@ -61,13 +61,18 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make local",
-        usage='make local [PORT=N] [ARGS="[--once] [--deadline SECONDS]"]',
+        usage='make local [PORT=N] [ARGS="[--once] [--auth] [--deadline SECONDS]"]',
         description="Run the whole application here: engine, search node, build, deployment, sample orders.",
     )
     parser.add_argument(
         "--once",
         action="store_true",
         help="end when every sample order has arrived where it must, with status 0, else 1",
+    )
+    parser.add_argument(
+        "--auth",
+        action="store_true",
+        help="let nobody call without an access token, as in AWS; the sample orders come with a service's",
     )
     parser.add_argument(
         "--port", type=_port, default=4566, help="port the engine listens on; 0 takes a free one (default: 4566)"

@@ -36,7 +36,7 @@ class Submission:
     location: str
 
 
-def submit(url: str, body: bytes, open_url: Callable[..., Any] | None = None) -> Submission:
+def submit(url: str, body: bytes, open_url: Callable[..., Any] | None = None, token: str | None = None) -> Submission:
     """Send an order to the API.
 
     Parameters
@@ -48,13 +48,16 @@ def submit(url: str, body: bytes, open_url: Callable[..., Any] | None = None) ->
     open_url
         Sends the request, as `urllib.request.urlopen` does; past every proxy when left alone, since the API is on this
         machine.
+    token
+        Access token to send it with; none when left alone, for an API that anybody may call.
 
     Raises
     ------
     SubmissionError
         If the API does not answer 202 with the ids.
     """
-    request = urllib.request.Request(f"{url}/checkout", body, {"content-type": "application/json"}, method="POST")
+    headers = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
+    request = urllib.request.Request(f"{url}/checkout", body, headers, method="POST")
     open_url = open_url or urllib.request.build_opener(urllib.request.ProxyHandler({})).open
     try:
         with open_url(request, timeout=TIMEOUT_SECONDS) as response:

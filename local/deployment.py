@@ -183,7 +183,13 @@ def deploy(
     with _disk_full_means(DiskFullError(built.parent)):
         _run_sam("deploy", [*options, *_overrides(values)], engine.child_environment(), log_file)
     [stack] = engine.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    if "PaymentProviderApiId" in outputs:
+        # The template knows AWS's address of the simulated provider's API; here it is another.
+        engine.client("ssm").put_parameter(
+            Name=outputs["PaymentProviderEndpointName"], Value=provider_url(engine, outputs), Overwrite=True
+        )
+    return outputs
 
 
 def delete(engine: DeploymentTarget, stack_name: str) -> None:
@@ -210,7 +216,16 @@ def api_url(engine: DeploymentTarget, outputs: Mapping[str, str]) -> str:
     outputs
         What `deploy` returned for the root template.
     """
-    return f"{engine.url}/restapis/{outputs['CheckoutApiId']}/{outputs['CheckoutApiStage']}/_user_request_"
+    return _api_url(engine, outputs["CheckoutApiId"], outputs["CheckoutApiStage"])
+
+
+def provider_url(engine: DeploymentTarget, outputs: Mapping[str, str]) -> str:
+    """Return the address of the simulated payment provider on the engine."""
+    return _api_url(engine, outputs["PaymentProviderApiId"], outputs["PaymentProviderApiStage"])
+
+
+def _api_url(engine: DeploymentTarget, api_id: str, stage: str) -> str:
+    return f"{engine.url}/restapis/{api_id}/{stage}/_user_request_"
 
 
 def _build_directory(template: Path) -> Path:

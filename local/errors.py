@@ -5,6 +5,7 @@ LocalError
 ├── DiskFullError             no room for the build, the engine's data or a log
 ├── ToolFailedError           `sam build` or `sam deploy` ended with an error
 ├── SubmissionError           the API did not accept an order
+├── TokenError                the user pool gave no access token
 └── SearchIndexError          the search node did not answer
 """
 
@@ -18,6 +19,7 @@ __all__ = [
     "LocalError",
     "SearchIndexError",
     "SubmissionError",
+    "TokenError",
     "ToolFailedError",
 ]
 
@@ -73,6 +75,19 @@ class ToolFailedError(LocalError):
 
 class SubmissionError(LocalError):
     """The API did not accept an order."""
+
+
+class TokenError(LocalError):
+    """The user pool gave no access token.
+
+    Parameters
+    ----------
+    what
+        What came instead.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The user pool gave no access token ({what}): run it again.")
 
 
 class SearchIndexError(LocalError):

@@ -29,6 +29,7 @@ from local.sample_orders import render, sample_orders
 from local.search.errors import SearchNodeError
 from local.search.process import SearchNode
 from local.search_index import SearchIndex, declared_mapping, mapping_differences
+from local.tokens import customer_token, make_customer, service_token, services_secret, token_url
 
 __all__ = ["Options", "look", "run", "send", "summarise"]
 
@@ -39,6 +40,10 @@ SEARCH_MINIMUM: Final = Decimal(100)
 """What the root template's SearchMinimumAmount is when left alone."""
 LOGS: Final = deployment.BUILD_ROOT / "logs"
 LOGS_SHOWN: Final = LOGS.relative_to(deployment.PROJECT_ROOT)
+WITH_CALLERS: Final = {"AllowAnonymousCheckout": "false", "CustomerCallbackUrl": "http://localhost:8080/"}
+"""Parameters by which nobody calls without a token; nothing listens where customers return to with theirs."""
+CUSTOMER: Final = "9027"
+ORDER: Final = "48213"
 SEARCH_COMMANDS: Final = """
 After that, ask the search index what sells, or find orders:
   .venvs/main/bin/eventfork search kpis
@@ -60,11 +65,14 @@ class Options:
         until interrupted.
     deadline : float
         Seconds the sample orders may take to arrive.
+    auth : bool
+        Let nobody call the API without an access token.
     """
 
     port: int | None
     once: bool
     deadline: float
+    auth: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,10 @@ class _Deployed:
     node: SearchNode
     outputs: Mapping[str, str]
     index: SearchIndex | None
+
+    @property
+    def asks_for_tokens(self) -> bool:
+        return "ServicesClientId" in self.outputs
 
 
 def run(console: Console, options: Options) -> bool:
@@ -113,7 +125,8 @@ def run(console: Console, options: Options) -> bool:
         endpoint = _search_endpoint(console, node)
         with _logs_kept(engine, node):
             with step(console, f"Deploying the stack {STACK_NAME}"):
-                outputs = deployment.deploy(engine, STACK_NAME, deployment.search_parameters(endpoint))
+                parameters = deployment.search_parameters(endpoint) | (WITH_CALLERS if options.auth else {})
+                outputs = deployment.deploy(engine, STACK_NAME, parameters)
             index = None if endpoint is None else SearchIndex(endpoint, outputs["SearchIndexName"])
             with watches(engine, outputs, index) as places:
                 return _follow_orders(console, _Deployed(engine, node, outputs, index), places, options)
@@ -140,7 +153,8 @@ def _follow_orders(console: Console, deployed: _Deployed, places: Sequence[Watch
     arrivals = Arrivals(time.monotonic, search_minimum=None if index is None else SEARCH_MINIMUM)
     started = time.monotonic()
     with _shown(console, arrivals) as show:
-        send(partial(submit, url), sample_orders(), arrivals, show)
+        token = service_token(engine, deployed.outputs) if deployed.asks_for_tokens else None
+        send(partial(submit, url, token=token), sample_orders(), arrivals, show)
         while arrivals.expected() and time.monotonic() - started < options.deadline:
             look(places, arrivals)
             show()
@@ -266,7 +280,7 @@ def _index_line(index: SearchIndex, expected: int) -> tuple[bool, str]:
 def _explain(console: Console, deployed: _Deployed, url: str) -> None:
     engine, outputs, index = deployed.engine, deployed.outputs, deployed.index
     exports = " ".join(f"{name}={value}" for name, value in engine.environment().items() if name in EXPORTED)
-    customer, order = "9027", "48213"
+    token, bearer = _how_to_get_a_token(deployed)
     wide(
         console,
         f"""
@@ -277,10 +291,10 @@ Backup        s3://{outputs["BackupBucketName"]}
 Replay queue  {outputs["ReplayQueueUrl"]}
 Search index  {f"{index.endpoint}/{index.name}" if index else "waits for a search node"}
 Engine's log  {engine.log_file}
-
+{token}
 Send an order, and read it again:
-  curl -i -H 'content-type: application/json' -d @events/order.json {url}/checkout
-  curl -i {url}/orders/{customer}/{order}
+  curl -i {bearer}-H 'content-type: application/json' -d @events/order.json {url}/checkout
+  curl -i {bearer}{url}/orders/{CUSTOMER}/{ORDER}
 
 Look around with the AWS CLI:
   export {exports}
@@ -288,6 +302,23 @@ Look around with the AWS CLI:
 Orders are shown here as they come in. Ctrl-C stops the engine, and the search node, and removes everything in them.
 """,
     )
+
+
+def _how_to_get_a_token(deployed: _Deployed) -> tuple[str, str]:
+    """Return how to get access tokens, and what curl sends one with; nothing of both where anybody may call."""
+    if not deployed.asks_for_tokens:
+        return "", ""
+    engine, outputs = deployed.engine, deployed.outputs
+    password = make_customer(engine, outputs, CUSTOMER)
+    client = f"{outputs['ServicesClientId']}:{services_secret(engine, outputs)}"
+    explained = f"""
+A token of customer {CUSTOMER}, who signs in with the password {password}, and one of a service; each for an hour:
+  TOKEN={customer_token(engine, outputs, CUSTOMER, password)}
+  TOKEN={service_token(engine, outputs)}
+The service's next:
+  curl -s -u {client} -d grant_type=client_credentials {token_url(engine)}
+"""
+    return explained, '-H "authorization: Bearer $TOKEN" '
 
 
 @contextlib.contextmanager

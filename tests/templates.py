@@ -53,6 +53,20 @@ def read(path: str) -> Template:
     return Template(Path(path), template(PROJECT_ROOT / path))
 
 
+def resolved(value: Any, **conditions: bool) -> Any:
+    """Decide every `Fn::If` on one of these conditions, and leave out what that gives no value."""
+    if isinstance(value, list):
+        found = [resolved(child, **conditions) for child in value]
+        return [child for child in found if child != {"Ref": "AWS::NoValue"}]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"Fn::If"} and value["Fn::If"][0] in conditions:
+        condition, then, otherwise = value["Fn::If"]
+        return resolved(then if conditions[condition] else otherwise, **conditions)
+    members = {name: resolved(child, **conditions) for name, child in value.items()}
+    return {name: child for name, child in members.items() if child != {"Ref": "AWS::NoValue"}}
+
+
 def overrides(environment: str) -> dict[str, str]:
     """Read the parameters that an environment of samconfig.toml sets, by name."""
     samconfig = tomllib.loads((PROJECT_ROOT / "samconfig.toml").read_text(encoding="utf-8"))
@@ -70,6 +84,10 @@ ROOT = read("template.yaml")
 PIPELINES = _folder("pipelines")
 """What subscribes to the topic."""
 APPLICATIONS = _folder("applications")
-"""The bus, and what takes events from it."""
+"""The bus, what takes events from it, and what has them taken again."""
+REPLAY_CONTROL = next(one for one in APPLICATIONS if one.path.parent.name == "replay-control")
+PAYMENTS = next(one for one in APPLICATIONS if one.path.parent.name == "payments")
+PAYMENT_PROVIDER = next(one for one in APPLICATIONS if one.path.parent.name == "payment-provider")
+CIRCUIT_BREAKER = next(one for one in APPLICATIONS if one.path.parent.name == "circuit-breaker")
 NESTED = (*PIPELINES, *APPLICATIONS)
 ALL = (ROOT, *NESTED)

@@ -6,6 +6,9 @@ from io import TextIOWrapper
 
 import click
 
+from eventfork_cli.circuit import circuit
+from eventfork_cli.events import events
+from eventfork_cli.replay import replay
 from eventfork_cli.search import search
 
 __all__ = ["command", "main"]
@@ -23,12 +26,16 @@ def command() -> None:
     each command.
 
     \b
-    Example:
+    Examples:
       eventfork search kpis --region eu-central-1
+      eventfork replay plan --source queue --target checkout --last 2h
+      eventfork circuit show payments
+      eventfork events put --source shop --type parcelSent --detail '{"parcel": 1}'
     """  # noqa: D301 - click's mark for lines to be left as they are
 
 
-command.add_command(search)
+for group in (circuit, events, replay, search):
+    command.add_command(group)
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """The stack that a command works on: the one place where the command constructs sessions and clients."""
 
 import re
+import shlex
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -13,8 +15,8 @@ from eventfork.errors import DeniedError, NotFoundError, UnavailableError
 from eventfork_cli.errors import (
     AccessError,
     CredentialsError,
+    OutputMissingError,
     RegionError,
-    SearchMissingError,
     StackMissingError,
     UnreachableError,
 )
@@ -26,6 +28,8 @@ _CONFIG: Final = Config(
     read_timeout=60,
     retries={"mode": "standard", "total_max_attempts": 4},
 )
+_PATIENT: Final = Config(read_timeout=900)
+"""What is invoked may run that long, and must not be invoked anew meanwhile. Lambda developer guide, "Quotas"."""
 _ASSUMED_ROLE: Final = re.compile(r"arn:(?P<partition>[^:]+):sts::(?P<account>\d+):assumed-role/(?P<name>[^/]+)/.*")
 
 
@@ -38,12 +42,25 @@ class Deployment:
         Of the application, or of a pipeline that was deployed alone.
     region, profile
         Those of the environment when None.
+    options
+        The words by which a command line named it, to be said again.
     """
 
-    def __init__(self, stack_name: str, region: str | None = None, profile: str | None = None) -> None:
+    def __init__(
+        self,
+        stack_name: str,
+        region: str | None = None,
+        profile: str | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
         self.stack_name = stack_name
+        self.options = options
         self._region = region
         self._profile = profile
+
+    def line(self, *words: str) -> str:
+        """Give the line of a command about the same stack, to be pasted."""
+        return shlex.join(("eventfork", *words, *self.options))
 
     @cached_property
     def session(self) -> botocore.session.Session:
@@ -73,14 +90,14 @@ class Deployment:
 
     def client(self, service: str) -> Any:
         """Construct the client for a service."""
-        return self.session.create_client(service, config=_CONFIG)
+        return self.session.create_client(service, config=_CONFIG.merge(_PATIENT) if service == "lambda" else _CONFIG)
 
     def output(self, name: str) -> str:
         """Give an output of the stack.
 
         Raises
         ------
-        SearchMissingError
+        OutputMissingError
             If it has none of this name.
         CommandError
             If the stack cannot be looked at.
@@ -88,15 +105,19 @@ class Deployment:
         try:
             return self._outputs[name]
         except KeyError:
-            raise SearchMissingError(self.stack_name, name) from None
+            raise OutputMissingError(self.stack_name, name) from None
 
     def caller(self) -> str:
         """Give the ARN of the role or user whose credentials these are, or "your role" if that cannot be found out."""
+        return _ASSUMED_ROLE.sub(r"arn:\g<partition>:iam::\g<account>:role/\g<name>", self.identity() or "your role")
+
+    def identity(self) -> str | None:
+        """Give the ARN of whose credentials these are, the name of a role's session included; None if nobody tells."""
         try:
             arn: str = self.client("sts").get_caller_identity()["Arn"]
         except (BotoCoreError, ClientError):
-            return "your role"
-        return _ASSUMED_ROLE.sub(r"arn:\g<partition>:iam::\g<account>:role/\g<name>", arn)
+            return None
+        return arn
 
     @cached_property
     def _outputs(self) -> dict[str, str]:

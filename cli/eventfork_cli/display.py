@@ -7,14 +7,30 @@ from typing import Final
 
 from rich import box
 from rich.bar import Bar
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Cell", "Column", "errors", "lines", "money", "output", "printable", "records", "share", "span", "table"]
+__all__ = [
+    "Cell",
+    "Column",
+    "block",
+    "errors",
+    "lines",
+    "moment",
+    "money",
+    "output",
+    "parts",
+    "printable",
+    "records",
+    "share",
+    "span",
+    "styled",
+    "table",
+]
 
-Cell = str | tuple[str, ...]
+Cell = str | tuple[str, ...] | Text
 
 _NO_TERMINAL_WIDTH: Final = 10_000
 _LONGEST_BAR: Final = 40
@@ -83,7 +99,9 @@ def table(
     rule = box.SIMPLE_HEAD if console.is_terminal else None
     grid = Table(box=rule, pad_edge=False, show_edge=False, header_style="bold")
     for column in columns:
-        grid.add_column(column.heading, justify="right" if column.numbers else "left", no_wrap=column.numbers)
+        justify: JustifyMethod = "right" if column.numbers else "left"
+        # An id that is cut off could not be pasted.
+        grid.add_column(column.heading, justify=justify, no_wrap=column.numbers, overflow="fold")
     if drawn is not None:
         grid.add_column("")
     for position, row in enumerate(rows):
@@ -100,16 +118,39 @@ def records(console: Console, columns: Sequence[Column], rows: Sequence[Sequence
         table(console, columns, rows)
         return
     for row in rows:
-        block = Table.grid(padding=(0, 2, 0, 0))
-        block.add_column(style="bold", no_wrap=True)
-        for column, content in zip(columns, row, strict=True):
-            block.add_row(column.heading, _cell(content))
-        console.print(block)
+        block(console, [(column.heading, content) for column, content in zip(columns, row, strict=True)])
         console.print()
 
 
+def block(console: Console, rows: Iterable[tuple[str, Cell]]) -> None:
+    """Print what is known of one thing, a line for each part of it, under one another."""
+    console.print(parts(rows))
+
+
+def parts(rows: Iterable[tuple[str, Cell]]) -> Table:
+    """Give what is known of one thing, as `block` prints it."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, content in rows:
+        grid.add_row(name, _cell(content))
+    return grid
+
+
+def styled(text: str, style: str) -> Text:
+    """Give a cell, or a part of a line, of a style of its own."""
+    return Text(printable(text), style)
+
+
 def _cell(content: Cell) -> Text:
+    if isinstance(content, Text):
+        return content
     return Text("\n".join(map(printable, (content,) if isinstance(content, str) else content)))
+
+
+def moment(text: str | None) -> str:
+    """Write a moment, which is in UTC, to the second; nothing where there is none."""
+    return f"{text[:19]}Z" if text else ""
 
 
 def money(amount: Decimal) -> str:

@@ -3,13 +3,18 @@
 CommandError
 ├── AccessError          the credentials are not allowed to
 ├── CredentialsError     there are none, or they cannot be used
+├── InputError           what is to be read is not as it has to be
 ├── NotIndexedError      the index is not there yet
+├── OutputMissingError   the stack lacks what the command works on
+├── ProblemError         a control function will not do it, and says why
+│   └── WrongCommandError
 ├── QueryRefusedError    the index does not take the query
 ├── RegionError          no Region is named
-├── SearchMissingError   the stack has no search pipeline
 ├── StackMissingError    there is no such stack
 └── UnreachableError     a service does not answer
 """
+
+from typing import Final
 
 import click
 
@@ -17,13 +22,24 @@ __all__ = [
     "AccessError",
     "CommandError",
     "CredentialsError",
+    "InputError",
     "NotIndexedError",
+    "OutputMissingError",
+    "ProblemError",
     "QueryRefusedError",
     "RegionError",
-    "SearchMissingError",
     "StackMissingError",
     "UnreachableError",
+    "WrongCommandError",
 ]
+
+
+_WITHOUT: Final = (
+    ("Search", "search pipeline", "deploy it with SearchEnabled=true, or name the stack that has one"),
+    ("ReplayControl", "replay control", "update it to a version that has, or name the stack that has it"),
+    ("CircuitControl", "circuit breaker", "deploy it with PaymentProviderUrl, or name the stack that has one"),
+)
+"""What outputs of these names belong to, and what brings it."""
 
 
 class CommandError(click.ClickException):
@@ -63,6 +79,12 @@ class CredentialsError(CommandError):
         )
 
 
+class InputError(CommandError):
+    """What is to be read is not as it has to be."""
+
+    exit_code = 2
+
+
 class NotIndexedError(CommandError):
     """Nothing was indexed yet.
 
@@ -77,6 +99,52 @@ class NotIndexedError(CommandError):
             f"There is no index {index} yet: it appears with the first order that reaches the filter policy's amount, "
             "within the stream's buffering time; if it does not, look at the alarms of the search pipeline."
         )
+
+
+class OutputMissingError(CommandError):
+    """The stack lacks what the command works on.
+
+    Parameters
+    ----------
+    stack_name
+        The stack.
+    output
+        The output that it lacks.
+    """
+
+    def __init__(self, stack_name: str, output: str) -> None:
+        for prefix, part, remedy in _WITHOUT:
+            if output.startswith(prefix):
+                super().__init__(
+                    f"The stack {stack_name} has no {part} (no output {output}): {remedy} with --stack-name."
+                )
+                return
+        super().__init__(
+            f"The stack {stack_name} has no output {output}, which this command works on: update the stack, or name "
+            "the one that has it with --stack-name."
+        )
+
+
+class ProblemError(CommandError):
+    """A control function will not do it.
+
+    Parameters
+    ----------
+    status
+        As HTTP has them; 503 may pass by itself.
+    detail
+        Its reason, one sentence.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class WrongCommandError(ProblemError):
+    """What a control function was asked is wrong in itself."""
+
+    exit_code = 2
 
 
 class QueryRefusedError(CommandError):
@@ -102,24 +170,6 @@ class RegionError(CommandError):
 
     def __init__(self) -> None:
         super().__init__("No Region is set: name the one that the stack is in with --region, or set AWS_REGION.")
-
-
-class SearchMissingError(CommandError):
-    """The stack has no search pipeline.
-
-    Parameters
-    ----------
-    stack_name
-        The stack.
-    output
-        The output that it lacks.
-    """
-
-    def __init__(self, stack_name: str, output: str) -> None:
-        super().__init__(
-            f"The stack {stack_name} has no search pipeline (no output {output}): deploy it with SearchEnabled=true, "
-            "or name the stack that has one with --stack-name."
-        )
 
 
 class StackMissingError(CommandError):

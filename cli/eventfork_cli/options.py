@@ -34,6 +34,16 @@ def stack_options(command: Callable[..., None]) -> Callable[..., None]:
     def with_deployment(
         *arguments: Any, stack_name: str, region: str | None, profile: str | None, **options: Any
     ) -> None:
-        command(*arguments, deployment=Deployment(stack_name, region, profile), **options)
+        said = {"stack_name": stack_name, "region": region, "profile": profile}
+        words = [word for name, value in said.items() if value and _is_said(name) for word in (_option(name), value)]
+        command(*arguments, deployment=Deployment(stack_name, region, profile, words), **options)
 
     return with_deployment
+
+
+def _is_said(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -1,7 +1,7 @@
 """BackupFunction: packs what arrives on its queue and puts it on the delivery stream to the bucket."""
 
 import time
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -22,7 +22,7 @@ def _forwarder() -> forwarding.Forwarder[bytes]:
     return forwarding.Forwarder(
         prepare=lambda message: backup.prepare(message, redacting),
         send=lambda prepared: backup.send(prepared, stream.put, time.sleep),
-        park=Queue(client("sqs"), setting("QUARANTINE_QUEUE_URL")).quarantine,
+        park=partial(Queue(client("sqs"), setting("QUARANTINE_QUEUE_URL")).quarantine, redactor=redacting),
     )
 
 

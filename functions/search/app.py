@@ -1,7 +1,7 @@
 """SearchFunction: puts what arrives on its queue on the delivery stream to the search domain, one document each."""
 
 import time
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -22,7 +22,7 @@ def _forwarder() -> forwarding.Forwarder[bytes]:
     return forwarding.Forwarder(
         prepare=lambda message: search.document(message, redacting),
         send=lambda prepared: search.send(prepared, stream.put, time.sleep),
-        park=Queue(client("sqs"), setting("QUARANTINE_QUEUE_URL")).quarantine,
+        park=partial(Queue(client("sqs"), setting("QUARANTINE_QUEUE_URL")).quarantine, redactor=redacting),
     )
 
 

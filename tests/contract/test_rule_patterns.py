@@ -3,14 +3,17 @@
 import json
 import warnings
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
 import fastjsonschema
 import pytest
-from eventfork import bus_events, schemas
+from eventfork import bus_events, circuit_events, schemas
+from eventfork.circuits import Circuit, Held, Mode
 
-from tests.templates import ALL, APPLICATIONS, PROJECT_ROOT, Template
+from tests.templates import ALL, APPLICATIONS, PAYMENTS, PROJECT_ROOT, Template
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -27,6 +30,13 @@ TAKEN: dict[str, dict[str, Any]] = {
     "customers/ReplayRule": {"live": set(), "replayed": {"customer-created", FLAT_CUSTOMER}},
     "fraud-screening/LiveRule": {"live": {"order-placed"}, "replayed": set()},
     "fraud-screening/ReplayRule": {"live": set(), "replayed": {"order-placed"}},
+    "payments/LiveRule": {"live": {"order-placed"}, "replayed": set()},
+    "payments/ReplayRule": {"live": set(), "replayed": {"payment-deferred"}},
+    "payments/OrderPaymentsRule": {
+        "live": {"payment-captured", "payment-declined", "payment-deferred"},
+        "replayed": set(),
+    },
+    "replay-control/RecoveryRule": {"live": {"circuit-closed", "held-work-found"}, "replayed": set()},
 }
 """What each rule takes: the names of samples."""
 
@@ -63,6 +73,12 @@ def test_every_rule_is_listed_here() -> None:
     assert rules().keys() == TAKEN.keys()
 
 
+def test_a_rule_takes_events_or_runs_by_the_clock() -> None:
+    for template in ALL:
+        for name, rule in template.resources(RULE).items():
+            assert ("EventPattern" in rule) != ("ScheduleExpression" in rule), name
+
+
 @pytest.mark.parametrize("name", TAKEN)
 @pytest.mark.parametrize("replayed", [False, True], ids=["live", "replayed"])
 def test_a_rule_takes_what_it_should_and_nothing_else(name: str, replayed: bool) -> None:
@@ -74,18 +90,24 @@ def test_a_rule_takes_what_it_should_and_nothing_else(name: str, replayed: bool)
 @pytest.mark.parametrize("template", [one for one in APPLICATIONS if "ReplayRule" in one.resources()], ids=str)
 def test_a_consumer_gets_replayed_events_by_another_way_than_live_ones(template: Template) -> None:
     live, replay = (template.resources(RULE)[name] for name in ("LiveRule", "ReplayRule"))
-    assert {**live["EventPattern"], "replay-name": [{"exists": True}]} == replay["EventPattern"]
+    # Of orders that were placed, only those are paid again whose payment was deferred.
+    same = template != PAYMENTS
+    assert ({**live["EventPattern"], "replay-name": [{"exists": True}]} == replay["EventPattern"]) == same
     [live_target], [replay_target] = live["Targets"], replay["Targets"]
     assert replay_target["Arn"]["Fn::GetAtt"][0].endswith("ReplayBufferQueue")
-    [function] = template.resources("AWS::Serverless::Function").values()
-    [source] = function["Events"].values()
-    assert source["Properties"]["Queue"] == live_target["Arn"]
+    queues = [
+        source["Properties"].get("Queue")
+        for function in template.resources("AWS::Serverless::Function").values()
+        for source in function.get("Events", {}).values()
+    ]
+    assert queues.count(live_target["Arn"]) == 1
+    assert replay_target["Arn"] not in queues
 
 
 def test_every_target_of_a_rule_has_a_dead_letter_queue_and_says_how_long_it_is_tried() -> None:
     for template in ALL:
         for name, rule in template.resources(RULE).items():
-            for target in rule["Targets"] if "EventPattern" in rule else []:
+            for target in rule["Targets"]:
                 queue = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
                 assert queue.endswith("DeadLetterQueue"), name
                 assert queue in template.resources("AWS::SQS::Queue"), name
@@ -117,12 +139,71 @@ def test_the_samples_name_what_the_code_sends() -> None:
     assert told["order-placed"] == (bus_events.ORDERS, bus_events.ORDER_PLACED)
     assert told["order-changed"] == (bus_events.ORDERS, bus_events.ORDER_CHANGED)
     assert told["customer-created"] == (bus_events.CUSTOMERS, bus_events.CUSTOMER_CREATED)
+    assert told["payment-captured"] == (bus_events.PAYMENTS, bus_events.PAYMENT_CAPTURED)
+    assert told["payment-declined"] == (bus_events.PAYMENTS, bus_events.PAYMENT_DECLINED)
+    assert told["payment-deferred"] == (bus_events.PAYMENTS, bus_events.PAYMENT_DEFERRED)
+    assert told["circuit-opened"] == (bus_events.CIRCUITS, bus_events.CIRCUIT_OPENED)
+    assert told["circuit-half-opened"] == (bus_events.CIRCUITS, bus_events.CIRCUIT_HALF_OPENED)
+    assert told["circuit-closed"] == (bus_events.CIRCUITS, bus_events.CIRCUIT_CLOSED)
+    assert told["held-work-found"] == (bus_events.CIRCUITS, bus_events.HELD_WORK_FOUND)
+
+
+def circuits() -> list[tuple[Circuit, Circuit]]:
+    """Give a circuit before and after each change that it is told of: one whole outage, and what it left held."""
+    opened_at = datetime.fromisoformat(samples()["circuit-opened"]["detail"]["data"]["at"])
+    closed = Circuit("payments")
+    opened = closed.trip(opened_at, "breaker", "5 calls in a row failed.", 5)
+    assert opened
+    found = [(closed, opened)]
+    for _ in range(3):
+        probed = found[-1][1].probed(True, opened_at + timedelta(minutes=20))
+        assert probed
+        found.append((found[-1][1], probed))
+    held = Held(1, opened_at, opened_at + timedelta(hours=1))
+    again = found[-1][1].held_seen(held, opened_at + timedelta(hours=1))
+    assert again
+    forced = again.forced(Mode.FORCED_OPEN, opened_at + timedelta(hours=2), "operator", "to be sure", None)
+    released = forced.forced(Mode.FORCED_CLOSED, opened_at + timedelta(hours=3), "operator", "all is well", None)
+    return [*found, (found[-1][1], again), (again, forced), (forced, released)]
+
+
+def test_whatever_is_told_of_a_circuit_fits_its_schema_and_its_sample() -> None:
+    by_type = {event["detail-type"]: name for name, event in samples().items()}
+    told = [circuit_events.entry("change", old, new) for old, new in circuits()]
+    events = [one for one in told if one]
+    assert {by_type[one.detail_type] for one in events} == {
+        "circuit-opened",
+        "circuit-half-opened",
+        "circuit-closed",
+        "held-work-found",
+    }
+    for one in events:
+        name, detail = by_type[one.detail_type], json.loads(one.detail)
+        fastjsonschema.compile(schemas.load(name))(detail)
+        assert detail["data"].keys() == samples()[name]["detail"]["data"].keys()
+
+
+@pytest.mark.parametrize("name", ["circuit-opened", "circuit-closed", "payment-captured", "payment-deferred"])
+def test_what_is_told_without_its_cause_or_its_data_fits_no_schema(name: str) -> None:
+    check = fastjsonschema.compile(schemas.load(name))
+    detail = samples()[name]["detail"]
+    for part in ("metadata", "data"):
+        for missing in set(detail[part]) - {"outageId"}:
+            with pytest.raises(fastjsonschema.JsonSchemaValueException):
+                check({**detail, part: {key: value for key, value in detail[part].items() if key != missing}})
 
 
 def test_the_queues_of_the_samples_carry_the_sample_events() -> None:
-    for queue, name in {"customers": "customer-created", "fraud-screening": "order-placed"}.items():
+    carried = {
+        "customers": "customer-created",
+        "fraud-screening": "order-placed",
+        "payments": "order-placed",
+        "order-payments": "payment-captured",
+    }
+    for queue, name in carried.items():
         [record] = json.loads((EVENTS / f"{queue}-queue.json").read_text(encoding="utf-8"))["Records"]
         assert json.loads(record["body"]) == samples()[name]
+        assert record["md5OfBody"] == md5(record["body"].encode(), usedforsecurity=False).hexdigest()
 
 
 CARD_LIKE = (

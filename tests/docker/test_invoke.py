@@ -28,6 +28,16 @@ SAMPLES = {
     "Bus/OrderStreamFunction": "order-stream",
     "Customers/CustomerFunction": "customers-queue",
     "FraudScreening/FraudScreeningFunction": "fraud-screening-queue",
+    "ReplayControl/ReplayControlFunction": "replay-control-plan",
+    "ReplayControl/ReplayWorkerFunction": "replay-work-queue",
+    "Payments/PaymentFunction": "payments-queue",
+    "Payments/PaymentStreamFunction": "payments-stream",
+    "Payments/PaymentQuoteFunction": "payment-quote",
+    "Payments/OrderPaymentFunction": "order-payments-queue",
+    "Payments/HeldPaymentsFunction": "held-payments",
+    "CircuitBreaker/CircuitManagerFunction": "circuit-tick",
+    "CircuitBreaker/CircuitControlFunction": "circuit-control-list",
+    "PaymentProvider/PaymentProviderFunction": "payment-provider-health",
 }
 ALL_DONE: dict[str, list[str]] = {"batchItemFailures": []}
 
@@ -155,6 +165,22 @@ def test_the_fraud_screening_function_gives_its_verdict_on_the_order_of_its_samp
     assert (invocation.status, invocation.answer) == (0, ALL_DONE)
     [row] = application.table("FraudScreeningTableName")
     assert (row["OrderId"], row["Result"]) == ({"S": "48213"}, {"S": "CLEAR"})
+
+
+def test_the_replay_control_function_answers_the_sample_of_every_command(sam_local: SamLocal, invoke: Invoke) -> None:
+    path = "ReplayControl/ReplayControlFunction"
+    assert invoke(path).answer["plan"]["targets"][0]["name"] == "customers"
+    assert sam_local.invoke(path, _sample("replay-control-start")).answer["job"]["state"] == "WAITING"
+    for command, state in (("pause", "PAUSED"), ("resume", "WAITING"), ("stop", "CANCELLED"), ("show", "CANCELLED")):
+        answer = sam_local.invoke(path, _sample(f"replay-control-{command}")).answer
+        assert answer.get("job", {}).get("state") == state, answer
+    [job] = sam_local.invoke(path, _sample("replay-control-list")).answer["jobs"]
+    assert [one["action"] for one in job["history"]] == ["start", "pause", "resume", "stop"]
+
+
+def test_the_replay_worker_function_leaves_alone_what_it_does_not_know(invoke: Invoke) -> None:
+    invocation = invoke("ReplayControl/ReplayWorkerFunction")
+    assert (invocation.status, invocation.answer) == (0, None)
 
 
 @pytest.mark.parametrize("path", FUNCTIONS)

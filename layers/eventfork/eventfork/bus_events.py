@@ -1,27 +1,38 @@
 """Events on the bus: what every one of them says besides its data, sending them, and reading one off a queue."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from eventfork.batches import fill, send_all
+from eventfork.card_data import Redactor
 from eventfork.forwarding import CannotCarryError, Message, Prepared
 from eventfork.json_text import JsonTextError, parse, render
 from eventfork.limits import PUT_EVENTS_CALL
 from eventfork.timestamps import timestamp
 
 __all__ = [
+    "CIRCUITS",
+    "CIRCUIT_CLOSED",
+    "CIRCUIT_HALF_OPENED",
+    "CIRCUIT_OPENED",
     "CUSTOMERS",
     "CUSTOMER_CREATED",
+    "HELD_WORK_FOUND",
     "ORDERS",
     "ORDER_CHANGED",
     "ORDER_PLACED",
+    "PAYMENTS",
+    "PAYMENT_CAPTURED",
+    "PAYMENT_DECLINED",
+    "PAYMENT_DEFERRED",
     "SCHEMA_VERSION",
     "BusEvent",
     "Entry",
     "entry",
     "read",
+    "refuse_card_numbers",
     "send",
 ]
 
@@ -29,10 +40,23 @@ ORDERS: Final = "eventfork.orders"
 """The source of what the orders table's stream reports."""
 CUSTOMERS: Final = "eventfork.customers"
 """The source of what the API reports about customers; other sources may report the same."""
+PAYMENTS: Final = "eventfork.payments"
+"""The source of what the payments table's stream reports."""
+CIRCUITS: Final = "eventfork.circuits"
+"""The source of what the circuits' table's stream reports."""
 ORDER_PLACED: Final = "OrderPlaced"
 ORDER_CHANGED: Final = "OrderChanged"
 CUSTOMER_CREATED: Final = "customerCreated"
+PAYMENT_CAPTURED: Final = "PaymentCaptured"
+PAYMENT_DECLINED: Final = "PaymentDeclined"
+PAYMENT_DEFERRED: Final = "PaymentDeferred"
+CIRCUIT_OPENED: Final = "CircuitOpened"
+CIRCUIT_HALF_OPENED: Final = "CircuitHalfOpened"
+CIRCUIT_CLOSED: Final = "CircuitClosed"
+HELD_WORK_FOUND: Final = "HeldWorkFound"
+"""Work is still held though the circuit has closed: it is to be replayed, again or for the first time."""
 SCHEMA_VERSION: Final = 1
+_REDACTOR: Final = Redactor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +82,38 @@ class BusEvent:
         How many events before it led to it.
     data : mapping
         What it reports.
+    type : str
+        Its detail-type.
+    correlation_id, cause_id : str
+        The event at the head of its chain, and the one that led to it; its own id where it does not say.
     """
 
     id: str
     time: str
     hops: int
     data: Mapping[str, Any]
+    type: str
+    correlation_id: str
+    cause_id: str
 
 
 def entry(
-    source: str, detail_type: str, event_id: str, cause_id: str, data: Mapping[str, Any], *, hops: int = 0
+    source: str,
+    detail_type: str,
+    event_id: str,
+    cause_id: str,
+    data: Mapping[str, Any],
+    *,
+    hops: int = 0,
+    correlation_id: str | None = None,
 ) -> Entry:
-    """Give the entry for an event whose cause is the event `cause_id`, which stands at the head of its chain."""
+    """Give the entry for an event whose cause is the event `cause_id`.
+
+    That stands at the head of its chain, unless `correlation_id` says which event does.
+    """
     metadata = {
         "id": event_id,
-        "correlationId": cause_id,
+        "correlationId": correlation_id or cause_id,
         "causationId": cause_id,
         "schemaVersion": SCHEMA_VERSION,
         "hops": hops,
@@ -105,8 +146,24 @@ def _weight(event: Entry) -> int:
     return sum(len(text.encode()) for text in (event.source, event.detail_type, event.detail))
 
 
-def read(message: Message, detail_type: str, maximum_hops: int) -> BusEvent:
-    """Read an event off a queue that a rule feeds.
+def refuse_card_numbers(event: BusEvent, *names: str) -> None:
+    """Refuse an event that is known by a card number, or whose data has one for any of these identifiers.
+
+    Masked, it would identify nothing; what the API accepts has none.
+
+    Raises
+    ------
+    CannotCarryError
+        If there is one.
+    """
+    metadata = {"its id": event.id, "its correlationId": event.correlation_id, "its causationId": event.cause_id}
+    for name, identifier in {**metadata, **{f"/{name}": str(event.data.get(name)) for name in names}}.items():
+        if _REDACTOR.text(identifier) != identifier:
+            raise CannotCarryError(f"{name} has the form of a card number, so it cannot be kept")
+
+
+def read(message: Message, detail_types: str | Collection[str], maximum_hops: int) -> BusEvent:
+    """Read an event, of the one type or of any of several, off a queue that a rule feeds.
 
     Its detail is `{"metadata": ..., "data": ...}`, or, from other publishers, the data alone.
 
@@ -115,18 +172,23 @@ def read(message: Message, detail_type: str, maximum_hops: int) -> BusEvent:
     CannotCarryError
         If it is no such event, or more than `maximum_hops` events led to it: events that lead to each other never end.
     """
+    wanted = (detail_types,) if isinstance(detail_types, str) else tuple(detail_types)
     try:
         event = parse(message.body)
-        if not isinstance(event, dict) or event.get("detail-type") != detail_type:
-            raise CannotCarryError(f"not an event of the type {detail_type}")
+        if not isinstance(event, dict) or event.get("detail-type") not in wanted:
+            raise CannotCarryError(f"not an event of the type {' or '.join(wanted)}")
         detail = event["detail"]
         has_envelope = "metadata" in detail and "data" in detail
         metadata = detail["metadata"] if has_envelope else {"id": event["id"]}
+        event_id = _text(metadata["id"], "id")
         found = BusEvent(
-            id=_text(metadata["id"], "id"),
+            id=event_id,
             time=_time(event["time"]),
             hops=_hops(metadata.get("hops", 0)),
             data=_object(detail["data"] if has_envelope else detail),
+            type=event["detail-type"],
+            correlation_id=_text_or(metadata.get("correlationId"), event_id),
+            cause_id=_text_or(metadata.get("causationId"), event_id),
         )
     except JsonTextError as error:
         raise CannotCarryError(str(error)) from error
@@ -141,6 +203,10 @@ def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise CannotCarryError(f"its {name} is no text, or empty")
     return value
+
+
+def _text_or(value: Any, otherwise: str) -> str:
+    return value if isinstance(value, str) and value else otherwise
 
 
 def _time(text: str) -> str:

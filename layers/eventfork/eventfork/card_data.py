@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import is_
 from typing import Any, Final
 
-from eventfork.json_text import pointer
+from eventfork.json_text import JsonTextError, parse, pointer, render
 
 __all__ = [
     "FIELD_PATTERNS",
@@ -38,19 +38,22 @@ FIELD_PATTERNS: Final = (
 LAST_FOUR: Final = "card-last-four"
 """The field that stands for a card number once it is gone; PCI DSS 3.4.1 allows the last four digits."""
 
-# Digits with up to two separators between them, as people write card numbers. A UUID is matched first and left alone:
+# Digits with up to three separators between them, as people write card numbers. A UUID is matched first and left alone:
 # its groups can be all digits, and an event's id must never change.
 _DIGITS: Final = re.compile(
     r"(?P<uuid>\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b)"
-    r"|[0-9]+(?:[\s.\-\u2010-\u2015]{1,2}[0-9]+)*"
+    r"|[0-9]+(?:[\s.\-\u2010-\u2015]{1,3}[0-9]+)*"
 )
 _NAME: Final = re.compile(r"(?<![\w\-])[\w\-]++(?=[\"']?\s*[:=>])")
 # What a card number may look like in the text of a JSON document: many digits, or a number with an exponent, which has
 # more digits than it shows.
 _SUSPECT_NUMBER: Final = re.compile(
-    r"(?<![0-9])[0-9](?:[\s.\-\u2010-\u2015]{0,2}[0-9]){12}|(?:^|[:\[,])\s*-?[0-9.]+[eE]"
+    r"(?<![0-9])[0-9](?:[\s.\-\u2010-\u2015]{0,3}[0-9]){12}|(?:^|[:\[,])\s*-?[0-9.]+[eE]"
 )
 _GROUP: Final = re.compile(r"[0-9]+")
+_ESCAPE: Final = re.compile(r"\\+u([0-9A-Fa-f]{4})|%([0-9A-Fa-f]{2})|&#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));")
+"""A character as JSON, URLs and forms, or XML write it."""
+_CARD_DATA: Final = "[card data]"
 _LENGTHS: Final = range(13, 20)
 """Digits of a card number: ISO/IEC 7812-1 allows up to 19, and no scheme issues fewer than 13 today."""
 _BEYOND: Final = 10 ** (_LENGTHS.stop - 1)
@@ -180,7 +183,7 @@ class Redactor:
     def _value(self, path: tuple[str | int, ...], value: Any) -> Any:
         match value:
             case str():
-                return self.text(value)
+                return self._string(value)
             case int() | Decimal() if not isinstance(value, bool):
                 return _masked_number(value)
             case dict():
@@ -191,6 +194,17 @@ class Redactor:
             case _:
                 return value
 
+    def _string(self, text: str) -> str:
+        """Give a text without card data; one that is a JSON document in itself, without its card fields."""
+        if text.lstrip()[:1] not in {"{", "["}:
+            return self.text(text)
+        try:
+            document = parse(text)
+            redacted = self.document(document)
+        except (JsonTextError, CardDataError):
+            return _CARD_DATA if self.hides_card_data(text) else self.text(text)
+        return text if redacted is document else render(redacted)
+
     def _object(self, path: tuple[str | int, ...], fields: dict[str, Any]) -> dict[str, Any]:
         within = str(path[-1]) if path else ""
         kept = {key: child for key, child in fields.items() if not self._is_card_field(key, within)}
@@ -200,9 +214,20 @@ class Redactor:
         unchanged = list(redacted) == list(fields) and all(map(is_, redacted.values(), fields.values()))
         return fields if unchanged else redacted
 
-    def names_card_field(self, text: str) -> bool:
-        """Tell whether a text that is no JSON names a card-data field: before a colon, an equals sign or a bracket."""
-        return any(self._is_card_field(word.group()) for word in _NAME.finditer(text))
+    def hides_card_data(self, text: str) -> bool:
+        """Tell whether a text that is no JSON holds card data that cannot be taken out of it for certain.
+
+        That is so if it names a card-data field, or anything of a card, before a colon, an equals sign or a bracket, or
+        has a card number, or such a name, behind escapes.
+        """
+        unescaped = _ESCAPE.sub(_character, text)
+        return self._names_card_field(unescaped) or (unescaped != text and self.text(unescaped) != unescaped)
+
+    def _names_card_field(self, text: str) -> bool:
+        names = {word.group() for word in _NAME.finditer(text)}
+        # What stands within what is not told by such a text.
+        within = "card" if any("card" in name.lower() for name in names) else ""
+        return any(self._is_card_field(name, within) for name in names)
 
     def _names_card_data(self, name: str, within: str = "") -> bool:
         plain, plain_within = _letters_and_digits(name), _letters_and_digits(within)
@@ -223,7 +248,7 @@ class _NoRedactor(Redactor):
     def document(self, document: Any) -> Any:
         return document
 
-    def names_card_field(self, text: str) -> bool:  # noqa: ARG002
+    def hides_card_data(self, text: str) -> bool:  # noqa: ARG002
         return False
 
 
@@ -252,6 +277,12 @@ def redactor(redacts: bool, further_patterns: str) -> Redactor:
         if fits_nothing:
             raise FieldPatternError(f"the field pattern {pattern!r} fits a name without letters and digits")
     return Redactor([*FIELD_PATTERNS, *patterns]) if redacts else _NoRedactor()
+
+
+def _character(escape: re.Match[str]) -> str:
+    hexadecimal = escape[1] or escape[2] or escape[3]
+    code = int(hexadecimal, 16) if hexadecimal else int(escape[4])
+    return chr(code) if code < 0x11_0000 else escape[0]
 
 
 def _letters_and_digits(name: str) -> str:

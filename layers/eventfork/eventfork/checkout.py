@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from eventfork import checkout_events, orders
+from eventfork.callers import Caller
 from eventfork.card_data import Redactor
 from eventfork.checkout_events import Attribute
 from eventfork.json_text import parse, render
@@ -47,8 +48,10 @@ class Accepted:
 
 
 def accept(
+    *,
     body: bytes,
     content_type: str,
+    caller: Caller,
     accepted_at: datetime,
     publish: Callable[[str, Mapping[str, Attribute]], None],
     redactor: Redactor,
@@ -59,6 +62,8 @@ def accept(
     ------
     UnsupportedMediaTypeError, TooLargeError, JsonTextError, OrderError, CardDataError
         If the request is wrong; nothing was published.
+    NotTheirsError
+        If the order is not the caller's; nothing was published.
     UnavailableError
         If the topic did not take the event.
     """
@@ -67,6 +72,7 @@ def accept(
     if len(body) > SNS_MESSAGE_BYTES:
         raise TooLargeError(len(body))
     order = _order(body, redactor)
+    caller.check_acts_for(str(order["customer"]["id"]))
     event = checkout_events.order_submitted(order, accepted_at)
     message, attributes = render(event), checkout_events.attributes(event)
     if checkout_events.weight(message, attributes) > SNS_MESSAGE_BYTES:

@@ -10,7 +10,7 @@ from eventfork.card_data import CardDataError, Redactor
 from eventfork.forwarding import CannotCarryError, Message
 from eventfork.json_text import AmbiguousJsonError, JsonSyntaxError, parse, render
 
-__all__ = ["MESSAGE_RECEIVED", "SOURCE", "line"]
+__all__ = ["MESSAGE_RECEIVED", "SOURCE", "line", "unwrapped"]
 
 MESSAGE_RECEIVED: Final = "eventfork.envelope.MessageReceived"
 SOURCE: Final = "eventfork.envelope"
@@ -34,7 +34,7 @@ def line(message: Message, redactor: Redactor) -> str:
     try:
         document = parse(message.body)
     except JsonSyntaxError:
-        if redactor.names_card_field(message.body):
+        if redactor.hides_card_data(message.body):
             raise CannotCarryError("it names fields of card data, but is no JSON to take them out of") from None
         return _wrapped(message, "text/plain", redactor.text(message.body))
     except AmbiguousJsonError as error:
@@ -48,6 +48,22 @@ def line(message: Message, redactor: Redactor) -> str:
         # Between the tokens of a JSON text a line break is white space; inside a string it cannot stand.
         return text.replace("\r", " ").replace("\n", " ")
     return _wrapped(message, "application/json", text)
+
+
+def unwrapped(text: str, document: Any) -> str:
+    """Give the message that `line` made a line of, without its card data.
+
+    Parameters
+    ----------
+    text : str
+        The line.
+    document : Any
+        What it says, parsed.
+    """
+    if _is_cloud_event(document) and (document["source"], document["type"]) == (SOURCE, MESSAGE_RECEIVED):
+        data = document.get("data")
+        return data if isinstance(data, str) else text
+    return text
 
 
 def _is_cloud_event(document: Any) -> bool:

@@ -43,12 +43,15 @@ class Message:
         Message attributes as Lambda passes them: `{name: {"dataType", "stringValue" | "binaryValue"}}`.
     sent_at : str
         When it was sent to the queue, RFC 3339 in UTC.
+    receive_count : int
+        About how often it has been received, this time included.
     """
 
     id: str
     body: str
     attributes: Mapping[str, Any]
     sent_at: str
+    receive_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def messages(event: Mapping[str, Any]) -> list[Message]:
             body=record["body"],
             attributes=record["messageAttributes"],
             sent_at=timestamp(datetime.fromtimestamp(int(record["attributes"]["SentTimestamp"]) / 1000, UTC)),
+            receive_count=int(record["attributes"].get("ApproximateReceiveCount", 1)),
         )
         for record in event["Records"]
     ]
@@ -112,7 +116,8 @@ class Forwarder(Generic[Entry]):
     Parameters
     ----------
     prepare : callable
-        Gives what to send for a message; raises `CannotCarryError` if there can be no such thing.
+        Gives what to send for a message; raises `CannotCarryError` if there can be no such thing, `UnavailableError` if
+        something that it looks up cannot be had now.
     send : callable
         Sends everything prepared, gives the ids of the messages that were not taken.
     park : callable
@@ -138,6 +143,8 @@ class Forwarder(Generic[Entry]):
                 prepared.append(Prepared(message, self._prepare(message)))
             except CannotCarryError as reason:
                 self._set_aside(message, str(reason), outcome)
+            except UnavailableError:
+                outcome.failed.add(message.id)
         refused = set(self._send(prepared))
         outcome.failed |= refused
         outcome.sent = len(prepared) - len(refused)

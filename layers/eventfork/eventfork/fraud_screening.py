@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from eventfork.bus_events import ORDER_PLACED, read
+from eventfork.bus_events import ORDER_PLACED, read, refuse_card_numbers
 from eventfork.forwarding import CannotCarryError, Message
 from eventfork.limits import DYNAMODB_KEY_BYTES
 
@@ -62,6 +62,7 @@ def prepare(message: Message, maximum_hops: int, rules: Rules) -> dict[str, Any]
             raise CannotCarryError(f"/{name} is missing or of another type")
         if isinstance(value, str) and len(value.encode()) > DYNAMODB_KEY_BYTES:
             raise CannotCarryError(f"/{name} is longer than {DYNAMODB_KEY_BYTES} bytes")
+    refuse_card_numbers(event, "customerId", "orderId")
     reasons = rules.reasons(event.data)
     return {
         "CustomerId": event.data["customerId"],

@@ -152,6 +152,11 @@ def canonical(value: Any) -> str:
     return "".join(_rendered(value, number=_by_value, keys=sorted))
 
 
+def _plain(value: str | bool | None) -> str:
+    # SQS refuses a message with one of the two, and what SNS cannot deliver there would be lost; escaped it is.
+    return json.dumps(value, ensure_ascii=False).translate({0xFFFE: r"\ufffe", 0xFFFF: r"\uffff"})
+
+
 def _by_value(number: int | Decimal) -> str:
     # Not Decimal.normalize(): that rounds to the context's precision.
     sign, digits, exponent = Decimal(number).as_tuple()
@@ -165,13 +170,13 @@ def _by_value(number: int | Decimal) -> str:
 def _rendered(value: Any, *, number: Any, keys: Any) -> Iterator[str]:
     match value:
         case None | bool() | str():
-            yield json.dumps(value, ensure_ascii=False)
+            yield _plain(value)
         case int() | Decimal():
             yield number(value)
         case Mapping():
             opening = "{"
             for key in keys(value):
-                yield f"{opening}{json.dumps(key, ensure_ascii=False)}:"
+                yield f"{opening}{_plain(key)}:"
                 yield from _rendered(value[key], number=number, keys=keys)
                 opening = ","
             yield "}" if value else "{}"

@@ -8,6 +8,7 @@ __all__ = [
     "DYNAMODB_KEY_BYTES",
     "DYNAMODB_PARTITION_KEY_BYTES",
     "DYNAMODB_SMALLEST_EXPONENT",
+    "EVENTBRIDGE_ACTIVE_REPLAYS",
     "FIREHOSE_CALL",
     "FIREHOSE_RECORD_BYTES",
     "OPENSEARCH_ID_BYTES",
@@ -16,6 +17,8 @@ __all__ = [
     "SNS_MESSAGE_BYTES",
     "SQS_ATTRIBUTES",
     "SQS_CALL",
+    "SQS_DELAY_SECONDS",
+    "SQS_RETENTION_DAYS",
     "Limits",
 ]
 
@@ -41,6 +44,12 @@ most 256 KiB, so there is little to gain from it."""
 SQS_ATTRIBUTES: Final = 10
 """Attributes of one message. SQS developer guide, "Message quotas"."""
 
+SQS_DELAY_SECONDS: Final = 900
+"""The longest that a message can be delayed; same page."""
+
+SQS_RETENTION_DAYS: Final = 14
+"""The longest that a queue keeps a message; same page."""
+
 FIREHOSE_CALL: Final = Limits(entries=500, size=4 * 1024 * 1024)
 """One PutRecordBatch. Firehose API reference, "PutRecordBatch"."""
 
@@ -61,6 +70,9 @@ DYNAMODB_PARTITION_KEY_BYTES: Final = 2048
 
 DYNAMODB_SMALLEST_EXPONENT: Final = -130
 """A number is 0, or at least 1E-130 away from it; same page."""
+
+EVENTBRIDGE_ACTIVE_REPLAYS: Final = 10
+"""Replays at a time, of one account in one Region. EventBridge user guide, "Quotas"."""
 
 OPENSEARCH_ID_BYTES: Final = 512
 """A document's `_id`. OpenSearch refuses a longer one: IndexRequest, "id is too long, must be no longer than"."""

@@ -1,9 +1,11 @@
-"""The operator's command in a simulated account: a stack with its outputs, a bucket, a stream, and a search domain."""
+"""The operator's command in a simulated account: a stack, buckets, streams, a bus, a function, and a search domain."""
 
+import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +13,12 @@ import botocore.session
 import pytest
 from click.testing import CliRunner, Result
 from eventfork.adapters import opensearch
+from eventfork.json_text import parse, render
 from eventfork.kpis import KPIS
 from eventfork.search_index import kpi_query
 from eventfork.settings import client
 from eventfork_cli.__main__ import command
+from eventfork_cli.clock import Clock
 
 from tests.unit.aws import ACCOUNT, REGION, Aws
 from tests.unit.conftest import session_with_models
@@ -25,7 +29,13 @@ OUTPUTS = {
     "SearchIndexName": "orders",
     "SearchStreamName": "SearchStream",
     "SearchDeadLetterBucketName": "dead-letters",
+    "ReplayControlFunctionName": "ReplayControl",
+    "CircuitControlFunctionName": "CircuitControl",
+    "EventBusName": "commerce",
+    "OrderStreamFailureBucketName": "failures",
+    "OrderStreamQuarantineQueueUrl": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/Quarantine",
 }
+NOW = datetime(2026, 11, 26, 12, 0, 0, tzinfo=UTC)
 
 Answer = tuple[int, Mapping[str, Any]]
 
@@ -82,6 +92,101 @@ AGGREGATIONS = {
 
 
 @dataclass
+class FakeClock(Clock):
+    """A clock that goes only while somebody waits.
+
+    Attributes
+    ----------
+    slept : list
+        Each wait, in seconds.
+    interrupted_after : int or None
+        The wait that the operator breaks off.
+    """
+
+    slept: list[float] = field(default_factory=list)
+    interrupted_after: int | None = None
+
+    def now(self) -> datetime:
+        """Give the time."""
+        return NOW + timedelta(seconds=sum(self.slept))
+
+    def sleep(self, seconds: float) -> None:
+        """Let the time go by."""
+        if len(self.slept) == self.interrupted_after:
+            raise KeyboardInterrupt
+        self.slept.append(seconds)
+
+
+@dataclass
+class ControlFunction:
+    """A control function, as far as Lambda shows it: it gives scripted answers.
+
+    Attributes
+    ----------
+    answers : list
+        What it answers, one after the other, and then the last one for ever. An int is what Lambda answers instead; a
+        text is the error that the function fails with; a function gives the answer to the command.
+    asked : list
+        The commands that it was given.
+    """
+
+    answers: list[Any] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
+
+    def invoke(self, params: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
+        """Answer in Lambda's place."""
+        self.asked.append(parse(params["body"]))
+        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        answer = answer(self.asked[-1]) if callable(answer) else answer
+        status = answer if isinstance(answer, int) else 200
+        told: dict[str, Any] = {"ResponseMetadata": {"HTTPStatusCode": status}}
+        if status != 200:
+            return SimpleNamespace(status_code=status), {**told, "Error": {"Code": f"Code{status}", "Message": ""}}
+        if isinstance(answer, str):
+            told["FunctionError"] = "Unhandled"
+            answer = {"errorType": answer}
+        return SimpleNamespace(status_code=200), {**told, "Payload": io.BytesIO(render(answer).encode())}
+
+
+@dataclass
+class Bus:
+    """A bus, as far as EventBridge shows it.
+
+    Attributes
+    ----------
+    put : list
+        The events that it took: source, type, and detail as text.
+    refusals : list
+        How many of the first events of each call are refused, for the calls to come; None refuses the call itself.
+    calls : int
+        How often it was called.
+    """
+
+    put: list[tuple[str, str, str]] = field(default_factory=list)
+    refusals: list[int | None] = field(default_factory=list)
+    calls: int = 0
+
+    def put_events(self, params: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
+        """Answer in EventBridge's place."""
+        self.calls += 1
+        entries = json.loads(params["body"])["Entries"]
+        refused = self.refusals.pop(0) if self.refusals else 0
+        if refused is None:
+            error = {"Code": "AccessDeniedException", "Message": "not allowed"}
+            return SimpleNamespace(status_code=400), {"ResponseMetadata": {"HTTPStatusCode": 400}, "Error": error}
+        for entry in entries[refused:]:
+            assert entry["EventBusName"] == "commerce"
+            self.put.append((entry["Source"], entry["DetailType"], entry["Detail"]))
+        told = [{"ErrorCode": "ThrottlingException"}] * refused + [{"EventId": "e"}] * (len(entries) - refused)
+        metadata = {"HTTPStatusCode": 200}
+        return SimpleNamespace(status_code=200), {
+            "ResponseMetadata": metadata,
+            "FailedEntryCount": refused,
+            "Entries": told,
+        }
+
+
+@dataclass
 class Operator:
     """Someone at a terminal, and what their commands meet.
 
@@ -95,6 +200,11 @@ class Operator:
         Gives the domain's answer to a query: a status and a document.
     asked : list
         What the domain was asked: method, URL and query.
+    clock : FakeClock
+    control : ControlFunction
+        Replay control.
+    circuit_control : ControlFunction
+    bus : Bus
     """
 
     outputs: dict[str, dict[str, str]] = field(default_factory=lambda: {"eventfork": dict(OUTPUTS)})
@@ -102,17 +212,28 @@ class Operator:
     answer: Callable[[Any], Answer] = lambda _: (404, {})
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     environment: dict[str, str | None] = field(default_factory=dict)
+    clock: FakeClock = field(default_factory=FakeClock)
+    control: ControlFunction = field(default_factory=ControlFunction)
+    circuit_control: ControlFunction = field(default_factory=ControlFunction)
+    bus: Bus = field(default_factory=Bus)
 
-    def run(self, *arguments: str) -> Result:
-        """Run the command to its end, its output no terminal."""
-        return CliRunner(env=self.environment).invoke(command, arguments, prog_name="eventfork")
+    def run(self, *arguments: str, given: str | bytes = "") -> Result:
+        """Run the command to its end, its output no terminal; `given` is its standard input."""
+        return self._runner().invoke(command, arguments, input=given, prog_name="eventfork", obj=self.clock)
 
-    def run_in_terminal(self, width: int, *arguments: str) -> str:
+    def run_in_terminal(self, width: int, *arguments: str, status: int = 0) -> str:
         """Run the command in a terminal so wide; give what it shows, without colours."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.run_in_colour(width, *arguments, status=status))
+
+    def run_in_colour(self, width: int, *arguments: str, status: int = 0) -> str:
+        """Run the command in a terminal so wide; give all that it writes there."""
         terminal = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": str(width), "NO_COLOR": None}
-        result = CliRunner(env={**self.environment, **terminal}).invoke(command, arguments, prog_name="eventfork")
-        assert result.exit_code == 0, result.output
-        return re.sub(r"\x1b\[[0-9;]*m", "", result.stdout)
+        result = self._runner(**terminal).invoke(command, arguments, prog_name="eventfork", obj=self.clock)
+        assert result.exit_code == status, result.output
+        return result.stdout
+
+    def _runner(self, **terminal: str | None) -> CliRunner:
+        return CliRunner(env={**self.environment, **terminal})
 
     def describe_stacks(self, params: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
         """Answer in CloudFormation's place."""
@@ -125,6 +246,12 @@ class Operator:
             return SimpleNamespace(status_code=status), {**told, "Error": {"Code": code, "Message": ""}}
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs[name].items()]
         return SimpleNamespace(status_code=status), {**told, "Stacks": [{"StackName": name, "Outputs": outputs}]}
+
+    def invoke(self, params: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
+        """Answer in Lambda's place."""
+        functions = {"ReplayControl": self.control, "CircuitControl": self.circuit_control}
+        *_, name, _ = params["url_path"].split("/")
+        return functions[name].invoke(params)
 
     def send(self, request: Any) -> Any:
         """Answer in the domain's place."""
@@ -148,6 +275,8 @@ def operator(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Operator:  # noqa: AR
     def session() -> botocore.session.Session:
         made = session_with_models()
         made.register("before-call.cloudformation.DescribeStacks", one.describe_stacks)
+        made.register("before-call.lambda.Invoke", one.invoke)
+        made.register("before-call.eventbridge.PutEvents", one.bus.put_events)
         return made
 
     monkeypatch.setattr(botocore.session, "get_session", session)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
     context = click.Context(COMMANDS[path], info_name="eventfork", max_content_width=80)
     shown = COMMANDS[path].get_help(context)
     _, _, examples = shown.partition("Example")
-    line = next(line.split() for line in examples.splitlines() if line.strip().startswith("eventfork "))
+    line = next(shlex.split(line) for line in examples.splitlines() if line.strip().startswith("eventfork "))
     assert line[1 : 1 + len(path)] == list(path)
     words = line[1:]
     one: click.Command = command
@@ -52,7 +53,19 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
 
 def test_the_walk_sees_every_command() -> None:
     """An empty one would make the test above pass."""
-    assert {" ".join(path) for path in COMMANDS} >= {"", "search", "search kpis", "search find", "search put-back"}
+    assert {" ".join(path) for path in COMMANDS} >= {
+        *("", "search", "search kpis", "search find", "search put-back"),
+        *("events", "events put", "events put-back"),
+        *(
+            "circuit",
+            *(f"circuit {name}" for name in ("list", "show", "history", "reset", "watch")),
+            *(f"circuit {name}" for name in ("force-open", "force-close", "disable", "metrics-only")),
+        ),
+        *(
+            "replay",
+            *(f"replay {name}" for name in ("plan", "start", "pause", "resume", "stop", "show", "list", "watch")),
+        ),
+    }
 
 
 def test_the_version_is_the_distribution_s(operator: Operator) -> None:
@@ -137,6 +150,18 @@ def test_a_stack_without_search_is_told(operator: Operator) -> None:
     operator.outputs["eventfork"] = {"CheckoutTableName": "orders"}
     assert "has no search pipeline" in failure(operator)
     assert "SearchEnabled=true" in failure(operator)
+
+
+def test_a_stack_that_is_older_than_a_command_is_told(operator: Operator) -> None:
+    """The output that it lacks is named, and what to do."""
+    operator.outputs["eventfork"] = {"CheckoutTableName": "orders"}
+    replays, bus = (
+        operator.run("replay", "list"),
+        operator.run("events", "put", "--detail", "{}", "--source=x", "--type=y"),
+    )
+    assert (replays.exit_code, bus.exit_code) == (3, 3)
+    assert "has no replay control (no output ReplayControlFunctionName): update it" in replays.stderr
+    assert "The stack eventfork has no output EventBusName, which this command works on: update the" in bus.stderr
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_what_the_packages_import_is_required() -> None:
     libraries = (
         imported(*(path for package in PACKAGES for path in package.rglob("*.py"))) - sys.stdlib_module_names - ours
     )
-    assert libraries == {Requirement(text).name for text in PROJECT["project"]["dependencies"]}
+    assert libraries == {Requirement(text).name.replace("-", "_") for text in PROJECT["project"]["dependencies"]}
 
 
 @pytest.mark.parametrize("text", PROJECT["project"]["dependencies"])

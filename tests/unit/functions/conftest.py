@@ -53,6 +53,13 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 @pytest.fixture
+def everybody_may_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the API's functions answer anybody, as where AllowAnonymousCheckout is true."""
+    monkeypatch.setenv("EVERYBODY_MAY_CALL", "true")
+    monkeypatch.setenv("CUSTOMER_ID_CLAIM", "username")
+
+
+@pytest.fixture
 def logs(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     """Give everything that was printed or logged since it was last asked for, every logger open at DEBUG."""
     caplog.set_level(logging.DEBUG)

@@ -8,6 +8,7 @@ import pytest
 from botocore.stub import Stubber
 from eventfork import batches
 from eventfork.card_data import FieldPatternError
+from eventfork.quarantine import WITHHELD
 
 from tests.unit.aws import Aws, unreachable
 from tests.unit.functions.conftest import Handler, Load, sample
@@ -49,7 +50,7 @@ def test_every_message_of_a_batch_is_a_line(aws: Aws, load: Load, batch: Batch) 
 
 
 def test_what_cannot_be_carried_is_set_aside(aws: Aws, load: Load, batch: Batch) -> None:
-    """With the reason; its neighbours are backed up."""
+    """With the reason, and without what may be card data; its neighbours are backed up."""
     handler, bucket, quarantine = function(aws, load)
     bad = ['{"a": 1, "a": 2}', "cvv=737", "x" * 1_030_000]
     received = batch([message(body, str(position)) for position, body in enumerate(["fine", *bad])])
@@ -58,8 +59,19 @@ def test_what_cannot_be_carried_is_set_aside(aws: Aws, load: Load, batch: Batch)
     parked = {
         one["Body"]: one["MessageAttributes"]["quarantine-reason"]["StringValue"] for one in aws.received(quarantine)
     }
-    assert parked.keys() == set(bad)
-    assert "737" not in parked["cvv=737"]
+    assert parked.keys() == {bad[0], WITHHELD, bad[2]}
+    assert "737" not in str(parked)
+
+
+@pytest.mark.parametrize(("redact", "patterns"), [("false", ""), ("true", ".*iban")])
+def test_what_is_set_aside_is_redacted_as_what_is_backed_up(
+    aws: Aws, load: Load, batch: Batch, redact: str, patterns: str
+) -> None:
+    """By the same names of fields, or not at all."""
+    handler, _, quarantine = function(aws, load, redact, patterns)
+    handler(batch([message("\x00" * 200_000 + " IBAN: DE02", "1")]))
+    [parked] = aws.received(quarantine)
+    assert (parked["Body"] == WITHHELD) == (redact == "true")
 
 
 def test_while_the_stream_is_away_messages_are_received_again(aws: Aws, load: Load, batch: Batch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from eventfork.api_wiring import SECURITY_HEADERS
 from eventfork.json_text import canonical, parse, render
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from tests.bad_orders import BAD_ORDERS, BadOrder
 from tests.unit.aws import Aws, unreachable
 from tests.unit.functions.conftest import Load, sample
 from tests.unit.samples import CANARIES, ORDER_TEXT, documents, order, order_with, order_with_canaries, resolve
+
+pytestmark = pytest.mark.usefixtures("everybody_may_call")
 
 EVENT_ID = "184d89bb-ba27-5028-9fd8-3b5bd06841ee"
 
@@ -48,7 +51,11 @@ def test_the_sample_order_is_accepted(aws: Aws, topic: str, load: Load) -> None:
     """202 with its ids and where to read it; its event, with attributes to filter by, is on the topic."""
     answer = load("checkout_api")(sample("checkout-api"))
     assert answer["statusCode"] == 202
-    assert answer["headers"] == {"content-type": "application/json", "location": "orders/9027/48213"}
+    assert answer["headers"] == {
+        "content-type": "application/json",
+        "location": "orders/9027/48213",
+        **SECURITY_HEADERS,
+    }
     assert json.loads(answer["body"]) == {"orderId": "48213", "eventId": EVENT_ID}
     [message] = aws.received(topic)
     assert json.loads(message["Body"])["id"] == EVENT_ID

@@ -8,12 +8,15 @@ from urllib.parse import quote
 import pytest
 from eventfork import checkout_events, order_rows, orders
 from eventfork.adapters.dynamodb import OrdersTable
+from eventfork.api_wiring import SECURITY_HEADERS
 from eventfork.card_data import Redactor
 from eventfork.json_text import parse
 
 from tests.unit.aws import Aws, unreachable
 from tests.unit.functions.conftest import Load, sample
 from tests.unit.samples import order, order_with
+
+pytestmark = pytest.mark.usefixtures("everybody_may_call")
 
 
 def request(customer_id: str, order_id: str) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def test_a_stored_order_is_given(aws: Aws, load: Load) -> None:
     kept = stored(aws, order())
     answer = handler(sample("order-api"))
     assert answer["statusCode"] == 200
-    assert answer["headers"] == {"content-type": "application/json"}
+    assert answer["headers"] == {"content-type": "application/json", **SECURITY_HEADERS}
     assert parse(answer["body"]) == kept
     assert '"amount":128.40,' in answer["body"]
 

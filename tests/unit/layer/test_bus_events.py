@@ -64,6 +64,9 @@ def test_an_event_is_read_from_its_envelope() -> None:
         time="2026-11-20T08:14:02.000000Z",
         hops=0,
         data=event("customer-created")["detail"]["data"],
+        type=CUSTOMER_CREATED,
+        correlation_id="Lm5kVH4yliAEPQw=",
+        cause_id="Lm5kVH4yliAEPQw=",
     )
 
 
@@ -72,6 +75,34 @@ def test_an_event_without_envelope_is_read_as_data() -> None:
     found = read(created(detail={"customerId": 1, "data": "of another"}))
     assert (found.id, found.hops) == ("c52e1a7b-7f0a-4dbe-8b39-5c7f9f1d2e60", 0)
     assert found.data == {"customerId": 1, "data": "of another"}
+
+
+def test_an_event_names_its_chain_and_its_cause() -> None:
+    """Where it does not, as with other publishers, it stands for itself."""
+    found = read(with_metadata(correlationId="head", causationId="before"))
+    assert (found.correlation_id, found.cause_id) == ("head", "before")
+    for document in (created(detail={"customerId": 1}), with_metadata(correlationId=7, causationId="")):
+        alone = read(document)
+        assert alone.correlation_id == alone.cause_id == alone.id
+
+
+def test_an_event_goes_on_with_the_chain_of_its_cause() -> None:
+    """Where its cause does not stand at the head of it."""
+    entry = bus_events.entry("a", "B", "id", "cause", {}, correlation_id="head")
+    metadata = parse(entry.detail)["metadata"]
+    assert (metadata["correlationId"], metadata["causationId"]) == ("head", "cause")
+
+
+def test_one_queue_may_carry_several_types() -> None:
+    """Each event says which it is; what is none of them is refused, naming all."""
+    wanted = ("OrderPlaced", CUSTOMER_CREATED)
+    read_types = {
+        bus_events.read(delivered(event(name)), wanted, MAXIMUM_HOPS).type
+        for name in ("order-placed", "customer-created")
+    }
+    assert read_types == set(wanted)
+    with pytest.raises(CannotCarryError, match="OrderPlaced or customerCreated"):
+        bus_events.read(delivered(event("order-changed")), wanted, MAXIMUM_HOPS)
 
 
 def test_a_replayed_event_is_the_same_event() -> None:
@@ -92,6 +123,8 @@ def test_an_event_that_came_too_far_is_refused() -> None:
 
 STRANGE = {
     "another type": created(**{"detail-type": "OrderPlaced"}),
+    "part of the type": created(**{"detail-type": "customer"}),
+    "types": created(**{"detail-type": ["customerCreated"]}),
     "a list": created(detail=[]),
     "a text": created(detail="metadata and data"),
     "a number": created(detail=7),

@@ -72,11 +72,12 @@ def test_one_wrong_digit_makes_it_none(number: str, position: int, step: int) ->
         "4111\n1111\t1111\r\n1111",
         "41 11 11 11 11 11 11 11",
         "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+        "4111 - 1111 - 1111 - 1111",
         "411111 1111111111",
     ],
 )
 def test_a_number_is_found_as_people_write_it(text: str) -> None:
-    """Spaces of every kind, dashes, dots and up to two of them between groups of any length do not hide it."""
+    """Spaces of every kind, dashes, dots and up to three of them between groups of any length do not hide it."""
     assert redactor.text(text) == "[card ending 1111]"
 
 
@@ -143,7 +144,7 @@ def test_long_hostile_text_is_read_to_its_end(unit: str) -> None:
     """A card number behind as much as a topic takes is found: no pattern costs more than the length of the text."""
     text = unit * (250_000 // len(unit))
     assert redactor.text(f"{text}x 5555555555554444").endswith("x [card ending 4444]")
-    assert not redactor.names_card_field(text)
+    assert not redactor.hides_card_data(text)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +225,17 @@ def test_fields_of_a_card_are_dropped_when_they_stand_in_an_object_of_its_own() 
     assert redactor.document({"payment": {"card": card}}) == {"payment": {"card": {"network": "visa", "id": 7}}}
     elsewhere = {"parcel": {"number": "12", "expiry": "08/29", "holder": "Ada"}}
     assert redactor.document(elsewhere) is elsewhere
+
+
+def test_a_document_within_a_text_is_freed_as_one() -> None:
+    """As other systems pass JSON on; what cannot be read and names a card field goes as a whole."""
+    text = '{"card": {"expiry": "08/29", "id": 7}, "note": "4111 1111 1111 1111"}'
+    assert redactor.document({"a": text}) == {"a": '{"card":{"id":7},"note":"[card ending 1111]"}'}
+    assert redactor.document(["[{'cvv': 737}]", "[x] 4111111111111111", '{"a": 1.50}']) == [
+        "[card data]",
+        "[x] [card ending 1111]",
+        '{"a": 1.50}',
+    ]
 
 
 def test_the_patterns_of_field_names_can_be_others() -> None:
@@ -348,11 +360,17 @@ def test_the_last_four_digits_of_a_card_number(written: Any, digits: str | None)
         "a: 1\nCard-Owner : Ada",
         '\ufeff{"pan":"x"}',
         "'cvc':1",
+        '{"c\\u0076v": "737"',
+        "card%2Dcvv=737",
+        "card: {expiry: 08/29}",
+        '"\\u0034111111111111111',
+        "note=%34111111111111111",
+        "&#x34;111111111111111",
     ],
 )
 def test_a_text_that_names_a_card_field_is_told_from_others(text: str) -> None:
     """JSON that is none, forms, XML and plain lines name their fields before a colon, an equals sign or a bracket."""
-    assert redactor.names_card_field(text)
+    assert redactor.hides_card_data(text)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +378,7 @@ def test_a_text_that_names_a_card_field_is_told_from_others(text: str) -> None:
 )
 def test_a_text_that_merely_mentions_card_data_names_no_field(text: str) -> None:
     """Words in a sentence are no fields."""
-    assert not redactor.names_card_field(text)
+    assert not redactor.hides_card_data(text)
 
 
 def test_further_fields_are_taken_out_by_the_patterns_given() -> None:
@@ -368,7 +386,7 @@ def test_further_fields_are_taken_out_by_the_patterns_given() -> None:
     further = card_data.redactor(True, r".*iban,tax(id|number),")
     document = {"customer-IBAN": "DE02", "Tax_Id": 7, "taxidentity": 8, "cvv": 737, "id": 1}
     assert further.document(document) == {"taxidentity": 8, "id": 1}
-    assert further.names_card_field("IBAN: DE02")
+    assert further.hides_card_data("IBAN: DE02")
     assert card_data.redactor(True, "").document(document) == {key: document[key] for key in document if key != "cvv"}
 
 
@@ -386,7 +404,7 @@ def test_redaction_can_be_turned_off() -> None:
     document = {"cvv": 737, "text": "4111 1111 1111 1111"}
     assert off.document(document) is document
     assert off.text("4111 1111 1111 1111") == "4111 1111 1111 1111"
-    assert not off.names_card_field("cvv=737")
+    assert not off.hides_card_data("cvv=737")
 
 
 @given(documents, st.sampled_from(["a", "pan", "c-ard", "expiry", ":cvv"]), st.one_of(st.integers(), card_numbers))
@@ -419,3 +437,13 @@ def test_the_quick_look_knows_an_event_of_ours() -> None:
     """Otherwise it would save no time."""
     text = '{"id":"07301226-5a77-5b5f-af04-0b8cda83476a","card-network":"visa","card-last-four":"5178","n":[1.5,90211]}'
     assert redactor.finds_nothing(text, parse(text))
+
+
+@given(st.text(st.characters(exclude_categories=[])) | st.text(alphabet='4 1-.\\u%&#x;:="{[cvadr'))
+def test_any_text_is_freed_of_card_numbers_and_told_to_hide_some_or_not(text: str) -> None:
+    """Whatever characters it holds; what is freed stays as it is."""
+    freed = redactor.text(text)
+    assert redactor.text(freed) == freed
+    assert redactor.hides_card_data(text) in {True, False}
+    once = redactor.document([text])
+    assert redactor.document(once) is once

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from eventfork import checkout
+from eventfork.callers import Caller, NotTheirsError
 from eventfork.card_data import CardDataError, Redactor
 from eventfork.checkout import Accepted, TooLargeError, UnsupportedMediaTypeError
 from eventfork.checkout_events import Attribute, read_order_submitted, weight
@@ -20,6 +21,9 @@ from tests.unit.samples import CANARIES, ORDER_TEXT, order, order_with, order_wi
 
 LIMIT = 256 * 1024
 identifiers = st.integers(min_value=0, max_value=2**63 - 1) | st.text(min_size=1, max_size=128)
+
+
+SERVICE = Caller(customer_id=None, acts_for_any=True)
 
 
 class Topic:
@@ -36,15 +40,38 @@ class Topic:
         self.published.append((message, attributes))
 
 
-def accept(body: bytes | str | dict[str, Any], topic: Topic, content_type: str = "application/json") -> Accepted:
+def accept(
+    body: bytes | str | dict[str, Any],
+    topic: Topic,
+    content_type: str = "application/json",
+    caller: Caller = SERVICE,
+) -> Accepted:
     text = render(body) if isinstance(body, dict) else body
     return checkout.accept(
         body=text.encode() if isinstance(text, str) else text,
         content_type=content_type,
+        caller=caller,
         accepted_at=datetime(2026, 11, 20, 8, 15, 43, tzinfo=UTC),
         publish=topic.publish,
         redactor=Redactor(),
     )
+
+
+@pytest.mark.parametrize("customer_id", [9027, "9027"], ids=["number", "text"])
+def test_customers_place_their_own_orders(customer_id: int | str) -> None:
+    """A number and its text are one customer."""
+    topic = Topic()
+    accept(order_with("/customer/id", customer_id), topic, caller=Caller("9027", acts_for_any=False))
+    assert len(topic.published) == 1
+
+
+@pytest.mark.parametrize("customer_id", ["9028", "09027", "9027 ", "", None])
+def test_nobody_places_another_customer_s_order(customer_id: str | None) -> None:
+    """Nothing is published."""
+    topic = Topic()
+    with pytest.raises(NotTheirsError):
+        accept(ORDER_TEXT, topic, caller=Caller(customer_id, acts_for_any=False))
+    assert not topic.published
 
 
 def test_an_accepted_order_is_on_the_topic() -> None:

@@ -1,6 +1,7 @@
 """Whatever is published becomes one line of JSON, a CloudEvent, without card data."""
 
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -140,3 +141,52 @@ def test_every_line_is_one_cloud_event(body: str) -> None:
     event: dict[str, Any] = parse(text)
     assert event["specversion"] == "1.0"
     assert event["data"] == body or redactor.text(body) != body
+
+
+@given(st.text() | documents.map(render))
+def test_a_line_is_unwrapped_to_what_was_sent(body: str) -> None:
+    """Byte for byte, but for its card data; a CloudEvent is its own line."""
+    try:
+        text = line(body)
+    except CannotCarryError:
+        return
+    event = parse(text)
+    assert envelopes.unwrapped(text, event) == event["data"]
+    assert envelopes.unwrapped(text, event) == body or redactor.text(body) != body
+
+
+def test_a_cloud_event_is_unwrapped_to_itself() -> None:
+    """Digit for digit."""
+    text = line(EVENT)
+    assert envelopes.unwrapped(text, parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"source": "another"},
+        {"type": "shop.Sold"},
+        {"specversion": "0.3"},
+        {"id": ""},
+        {"data": {"a": 1}},
+        {"data": None},
+    ],
+)
+def test_only_an_envelope_of_ours_is_taken_off(other: dict[str, Any]) -> None:
+    """What looks like one, but is another, is given as it is."""
+    event = {**parse(line("a text")), **other}
+    text = render(event)
+    assert envelopes.unwrapped(text, event) == text
+
+
+@pytest.mark.parametrize("document", [None, [], "a text", 1, {}, {"data": "a text"}])
+def test_what_is_no_cloud_event_is_no_envelope(document: Any) -> None:
+    """It is given as it is."""
+    assert envelopes.unwrapped(render(document), document) == render(document)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])) | st.text(alphabet='{}[]",:\\u0034cv-pan1.'))
+def test_any_message_is_a_line_or_not_carried(body: str) -> None:
+    """Nothing else is ever raised."""
+    with suppress(CannotCarryError):
+        assert parse(line(body))["specversion"] == "1.0"

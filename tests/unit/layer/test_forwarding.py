@@ -81,8 +81,30 @@ def test_messages_are_read_from_the_event_of_a_queue() -> None:
         "messageAttributes": attributes,
     }
     assert forwarding.messages({"Records": [record]}) == [
-        Message("m-1", ' {"a": 1}\n', attributes, "2026-11-20T08:15:43.188000Z")
+        Message("m-1", ' {"a": 1}\n', attributes, "2026-11-20T08:15:43.188000Z", receive_count=1)
     ]
+
+
+def test_a_message_says_how_often_it_was_received() -> None:
+    """As SQS counts it."""
+    counted = {"SentTimestamp": "1795162543188", "ApproximateReceiveCount": "4"}
+    record = {"messageId": "m-1", "body": "", "attributes": counted, "messageAttributes": {}}
+    [found] = forwarding.messages({"Records": [record]})
+    assert found.receive_count == 4
+
+
+def test_what_cannot_be_looked_up_for_a_message_lets_it_be_received_again() -> None:
+    """And no other one."""
+
+    def prepare(one: Message) -> str:
+        if one.id == "a":
+            raise UnavailableError("down")
+        return one.id
+
+    sent: list[str] = []
+    sender = forwarding.one_by_one(sent.append)
+    outcome = Forwarder(prepare, sender, lambda *_: None).forward([message("", "a"), message("", "b")])
+    assert (outcome.failed, outcome.sent, outcome.parked, sent) == ({"a"}, 1, 0, ["b"])
 
 
 @given(st.lists(st.booleans(), max_size=8))

@@ -53,6 +53,8 @@ def test_a_verdict_tells_every_rule_that_is_broken(amount: Any, quantity: int, r
         {"customerId": None},
         {"customerId": 7},
         {"orderId": ""},
+        {"orderId": "4111 1111 1111 1111"},
+        {"customerId": "4111111111111111"},
         {"orderId": "é" * 513},
         {"amount": "12"},
         {"amount": True},

@@ -9,9 +9,11 @@ from tests.unit.samples import PROJECT_ROOT
 
 LAYER = PROJECT_ROOT / "layers" / "eventfork" / "eventfork"
 ADAPTERS = sorted((LAYER / "adapters").glob("*.py"))
-DOMAIN = sorted(path for path in LAYER.rglob("*.py") if path not in {*ADAPTERS, LAYER / "settings.py"})
+WIRING = {LAYER / "settings.py", *LAYER.glob("*_wiring.py")}
+DOMAIN = sorted(path for path in LAYER.rglob("*.py") if path not in {*ADAPTERS, *WIRING})
 FUNCTIONS = sorted((PROJECT_ROOT / "functions").glob("*/*.py"))
 WITHOUT_CLIENT = {"cloudformation", "opensearch"}
+ON_POWERTOOLS = {"circuit_breaker", "payment_provider"}
 REQUESTS = {
     f"botocore.{name}"
     for name in (
@@ -56,19 +58,25 @@ def test_the_domain_knows_no_cloud(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ADAPTERS, ids=identifier)
 def test_an_adapter_is_given_its_client(path: Path) -> None:
-    """It constructs no client and reads no settings, and it knows no other adapter.
+    """It constructs no client and reads no settings, and of other adapters it knows only how failures are translated.
 
-    Of botocore it knows the errors, and where AWS has no client what signs and sends a request.
+    Of botocore it knows the errors, and where AWS has no client what signs and sends a request. Of Powertools, which
+    otherwise is the functions', it knows only what it adapts.
     """
     names = imported(path)
-    assert not names & {"eventfork.settings", "os", "boto3", "aws_lambda_powertools"}
+    assert not names & {"eventfork.settings", "os", "boto3"}
+    assert "aws_lambda_powertools" not in names or path.stem in ON_POWERTOOLS
     assert {name for name in names if name.startswith("botocore.")} <= {
         "botocore.exceptions",
         "botocore.exceptions.BotoCoreError",
         "botocore.exceptions.ClientError",
         *(REQUESTS if path.stem in WITHOUT_CLIENT else ()),
     }
-    assert "eventfork.adapters" not in names
+    assert {name for name in names if name.startswith("eventfork.adapters.")} <= {
+        "eventfork.adapters.service_failures",
+        "eventfork.adapters.service_failures.CONDITION_FAILED",
+        "eventfork.adapters.service_failures.translated",
+    }
     assert not environment_reads(path)
 
 
@@ -89,4 +97,4 @@ def test_the_walk_sees_everything() -> None:
     """An empty list of files would make every other test here pass."""
     assert len(DOMAIN) >= 15
     assert len(ADAPTERS) >= 4
-    assert len(FUNCTIONS) == 10
+    assert len(FUNCTIONS) == 20

@@ -35,6 +35,13 @@ def test_any_reader_takes_what_is_rendered(document: Any) -> None:
     assert json.loads(text, parse_float=Decimal) == document
 
 
+def test_characters_that_a_queue_refuses_are_written_as_escapes() -> None:
+    """An order that holds one is carried from the topic to every queue, and read there as it was sent."""
+    document = {"\uffff": ["a\ufffe", "\ufffd\U0010ffff\x7f\x00"]}
+    assert render(document) == '{"\\uffff":["a\\ufffe","\ufffd\U0010ffff\x7f\\u0000"]}'
+    assert parse(render(document)) == document
+
+
 @pytest.mark.parametrize(
     "text", ["128.40", "0.1000000000000000055511151231257827", "99.999999999999999999999999", "1E-7", "-0.0", "7"]
 )
@@ -226,3 +233,17 @@ def test_only_json_values_are_rendered(value: Any) -> None:
     """A binary fraction, above all, is a mistake of ours and must show."""
     with pytest.raises(TypeError, match="no JSON value"):
         render(value)
+
+
+@given(st.text(st.characters(exclude_categories=[])) | st.binary() | st.text(alphabet='{}[]",:\\u0d8e1.-+tfnN\ud800'))
+def test_any_text_is_a_document_or_refused(text: str | bytes) -> None:
+    """With where and why, quoting no value; what is a document is written so that it is read again."""
+    try:
+        document = parse(text)
+    except JsonTextError as error:
+        place, detail = error.pointer, error.detail
+    else:
+        place, detail = "", "is a document"
+        assert parse(render(document)) == document
+    assert detail
+    assert not place or place.startswith("/")

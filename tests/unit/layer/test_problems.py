@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from eventfork.callers import NotTheirsError, UnidentifiedCallerError
 from eventfork.card_data import CardDataError
 from eventfork.checkout import TooLargeError, UnsupportedMediaTypeError
 from eventfork.errors import NotFoundError, UnavailableError
@@ -19,9 +20,17 @@ ANSWERS: dict[str, tuple[Exception, int, str, list[Any]]] = {
     ),
     "media type": (UnsupportedMediaTypeError("text/plain"), 415, "Unsupported Media Type", []),
     "too large": (TooLargeError(1), 413, "Content Too Large", [{"pointer": "", "detail": "is too large"}]),
+    "not theirs": (NotTheirsError(), 403, "Forbidden", []),
     "not found": (NotFoundError("x"), 404, "Not Found", []),
     "unavailable": (UnavailableError("x"), 503, "Service Unavailable", []),
 }  # fmt: skip
+
+
+def test_an_answer_repeats_no_card_number() -> None:
+    """A key of the client's may be one; its place is told nevertheless."""
+    document = parse(problem(AmbiguousJsonError("/4111-1111-1111-1111/a", "twice"))["body"])
+    assert document["detail"] == "/[card ending 1111]/a: twice"
+    assert document["errors"] == [{"pointer": "/[card ending 1111]/a", "detail": "twice"}]
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -45,7 +54,7 @@ def test_an_outage_says_when_to_come_back() -> None:
     assert set(retry_after.values()) == {None}
 
 
-@pytest.mark.parametrize("bug", [KeyError("x"), ValueError("x"), RuntimeError("x")])
+@pytest.mark.parametrize("bug", [KeyError("x"), ValueError("x"), UnidentifiedCallerError("x")])
 def test_a_bug_of_ours_is_no_answer(bug: Exception) -> None:
     """It is raised again, and shows as the failure it is."""
     with pytest.raises(type(bug)) as raised:

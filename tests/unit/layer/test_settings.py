@@ -52,9 +52,18 @@ def test_there_is_one_client_for_a_service() -> None:
     assert client.meta.config.connect_timeout + client.meta.config.read_timeout <= 12
 
 
+def test_a_quick_client_gives_up_within_seconds() -> None:
+    """Two attempts, of two seconds at the most, however often the template has others try."""
+    config = settings.quick_client("dynamodb").meta.config
+    assert config.connect_timeout + config.read_timeout <= 2
+    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+
+
 def test_the_client_logs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At DEBUG, botocore logs whole bodies, so that level stays closed even where everything is logged."""
-    monkeypatch.setattr(logging.getLogger("botocore"), "level", logging.NOTSET)
+    """At DEBUG, botocore logs whole bodies and urllib3 addresses: that stays closed even where everything is logged."""
+    for library in ("botocore", "urllib3"):
+        monkeypatch.setattr(logging.getLogger(library), "level", logging.NOTSET)
     settings.client("sqs")
-    assert not logging.getLogger("botocore.endpoint").isEnabledFor(logging.DEBUG)
-    assert logging.getLogger("botocore.endpoint").isEnabledFor(logging.WARNING)
+    for logger in ("botocore.endpoint", "urllib3.connectionpool"):
+        assert not logging.getLogger(logger).isEnabledFor(logging.DEBUG)
+        assert logging.getLogger(logger).isEnabledFor(logging.WARNING)

@@ -53,6 +53,14 @@ def test_an_accepted_order_gives_its_ids() -> None:
     assert server.request.method == "POST"
     assert server.request.data == b"{}"
     assert server.request.get_header("Content-type") == "application/json"
+    assert not server.request.has_header("Authorization")
+
+
+def test_an_order_is_sent_with_the_access_token_that_is_given() -> None:
+    """As the API asks for it where not everybody may call."""
+    server = Server(Response(202, ACCEPTED))
+    submit(URL, b"{}", server, token="a.b.c")
+    assert server.request.get_header("Authorization") == "Bearer a.b.c"
 
 
 @pytest.mark.parametrize(

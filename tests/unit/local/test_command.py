@@ -65,6 +65,7 @@ def raising(error: BaseException) -> Callable[[Options], bool]:
         (["--once", "--port", "0"], Options(None, once=True, deadline=300)),
         (["--port", "4567", "--deadline", "2.5"], Options(4567, once=False, deadline=2.5)),
         (["--port", "4566", "--port", "4567"], Options(4567, once=False, deadline=300)),
+        (["--auth"], Options(4566, once=False, deadline=300, auth=True)),
     ],
 )
 def test_arguments_become_options(running: Run, arguments: list[str], options: Options) -> None:

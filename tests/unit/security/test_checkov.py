@@ -1,16 +1,18 @@
-"""What the check of the security policy complains about."""
+"""What the check of the templates by checkov complains about."""
 
 import re
 from typing import Any
 
 import pytest
 
-from setup.check_security_policy import complaints
+from security.checkov import outcome
 
 
 def report(**results: list[Any]) -> dict[str, Any]:
     """Return a scanner's report with the given results."""
-    return {"results": {"failed_checks": [], "skipped_checks": [], "parsing_errors": [], **results}}
+    return {
+        "results": {"passed_checks": [], "failed_checks": [], "skipped_checks": [], "parsing_errors": [], **results}
+    }
 
 
 def check(identifier: str, reason: str = "") -> dict[str, Any]:
@@ -26,7 +28,12 @@ def check(identifier: str, reason: str = "") -> dict[str, Any]:
 
 def test_is_content_with_an_agreed_suppression() -> None:
     """A suppression of an agreed id with its reason is no complaint."""
-    assert complaints(report(skipped_checks=[check("CKV_AWS_117", "calls only public endpoints")])) == []
+    found = outcome(report(skipped_checks=[check("CKV_AWS_117", "calls only public endpoints")] * 2))
+    assert found.passed
+    assert list(found.lines()) == [
+        "suppressed 2: CKV_AWS_117: calls only public endpoints",
+        "checked 2, failed 0, suppressed 2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -41,5 +48,7 @@ def test_is_content_with_an_agreed_suppression() -> None:
 )
 def test_complains(results: dict[str, list[Any]], complaint: str) -> None:
     """A failed check, an unreadable template, and a suppression not agreed or not explained are each one complaint."""
-    (sentence,) = complaints(report(**results))
+    found = outcome(report(passed_checks=[check("CKV_AWS_28")], **results))
+    assert not found.passed
+    (sentence,) = found.faults
     assert re.match(complaint, sentence)

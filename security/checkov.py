@@ -1,13 +1,18 @@
 """Run checkov over every template, and hold its suppressions to what was agreed: few ids, each with its reason.
 
-Run with the interpreter of the `checkov` environment.
+Run with the interpreter of the `checkov` environment. A suppression stands in the template, at its resource.
 """
 
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from security.outcome import Outcome, Suppression
+
+__all__ = ["main", "outcome"]
 
 ALLOWED_SUPPRESSIONS = {
     "CKV_AWS_18": "access logging on the bucket that takes the access logs",
@@ -29,20 +34,29 @@ def scan() -> dict[str, Any]:
     return report
 
 
-def complaints(report: dict[str, Any]) -> list[str]:
-    """Return a sentence for each thing in `report` that must not be."""
+def outcome(report: dict[str, Any]) -> Outcome:
+    """Return what is at fault in `report`, and what is suppressed."""
     results = report["results"]
-    found = [
+    faults = [
         f"{check['check_id']} fails for {check['resource']} in {check['file_path']}: {check['check_name']}."
         for check in results["failed_checks"]
     ]
-    found += [f"{path} cannot be read as a template." for path in results["parsing_errors"]]
+    faults += [f"{path} cannot be read as a template." for path in results["parsing_errors"]]
+    reasons: Counter[tuple[str, str]] = Counter()
     for check in results["skipped_checks"]:
+        reason = check["check_result"].get("suppress_comment", NO_REASON)
         if check["check_id"] not in ALLOWED_SUPPRESSIONS:
-            found.append(f"{check['check_id']} is suppressed for {check['resource']}, and may not be.")
-        elif check["check_result"].get("suppress_comment", NO_REASON) in ("", NO_REASON):
-            found.append(f"{check['check_id']} is suppressed for {check['resource']} without a reason.")
-    return found
+            faults.append(f"{check['check_id']} is suppressed for {check['resource']}, and may not be.")
+        elif reason in ("", NO_REASON):
+            faults.append(f"{check['check_id']} is suppressed for {check['resource']} without a reason.")
+        else:
+            reasons[check["check_id"], reason] += 1
+    return Outcome(
+        checked=sum(len(checks) for name, checks in results.items() if name.endswith("_checks")),
+        failed=len(faults),
+        suppressions=tuple(Suppression(count, *said) for said, count in sorted(reasons.items())),
+        faults=tuple(faults),
+    )
 
 
 def main() -> int:
@@ -50,17 +64,9 @@ def main() -> int:
     if not Path("template.yaml").exists():
         print("checkov: no template.yaml here; run this from the root of the project.")
         return 1
-    report = scan()
-    found = complaints(report)
-    summary = report["summary"]
-    suppressed = sorted({check["check_id"] for check in report["results"]["skipped_checks"]})
-    for complaint in found:
-        print(complaint)
-    print(
-        f"checkov {summary['checkov_version']}: {summary['passed']} passed, {summary['failed']} failed, "
-        f"{len(suppressed)} ids suppressed{': ' if suppressed else ''}{', '.join(suppressed)}."
-    )
-    return 1 if found else 0
+    found = outcome(scan())
+    print(*found.lines(), sep="\n")
+    return 0 if found.passed else 1
 
 
 if __name__ == "__main__":

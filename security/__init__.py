@@ -1,0 +1,1 @@
+"""Trying to break what answers to anybody."""
