@@ -85,6 +85,8 @@ class Check:
         What make has to install before, below `.venvs/`; a command of make sees to that itself.
     quick : bool
         Whether it is fit for every change: seconds, and no engine.
+    along_with : str
+        Name of a check before it that runs it on its way, and writes its outcome as JUnit has it; empty for none.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Check:
     read: Reader = summary
     environments: tuple[str, ...] = ("main",)
     quick: bool = False
+    along_with: str = ""
 
 
 def _gate(module: str, environment: str = "main") -> tuple[str, ...]:
@@ -126,16 +129,17 @@ CHECKS: Final = (
         environments=("sam", "cfn-guard"),
         quick=True,
     ),
-    Check("roles", "mutation of roles", _make("mutate-roles")),
+    Check("roles", "mutation of roles", _make("mutate-roles", f"ARGS=--junitxml={JUNIT}")),
+    Check(
+        "integration",
+        "integration and drills, IAM enforced",
+        (*PYTEST, "-m", "not sweep", "--kill-seeds=0", "tests/integration"),
+        read_junit,
+        ENGINE,
+        along_with="roles",
+    ),
     Check("bodies", "generated bodies", _make("fuzz", "BODIES=100000")),
     Check("cards", "card data, end to end", (*PYTEST, "tests/integration/test_card_data.py"), read_junit, ENGINE),
     Check("api", "API as described, anonymous", _make("schemathesis"), read_schemathesis),
     Check("api-auth", "API as described, authorised", _make("schemathesis", "ARGS=--auth"), read_schemathesis),
-    Check(
-        "integration",
-        "integration, IAM enforced",
-        (*PYTEST, "-m", "not drill and not sweep", "tests/integration"),
-        read_junit,
-        ENGINE,
-    ),
 )

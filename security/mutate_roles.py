@@ -31,34 +31,23 @@ import pytest
 from local import deployment
 from local.engine.process import Engine
 from security.by_services import REASONS, by_services
-from security.outcome import CouldNotRunError, Outcome
+from security.changed_roles import changed_roles, is_commit
+from security.deployed_roles import Role
+from security.outcome import Outcome
 from security.permissions import Permission, function_roles, permissions
-from security.repository import git
-from setup.generate import TemplateLoader
+from security.role_report import Verdict, closing, read_report, summary, write_report
 from tests.integration.beside import CIRCUITS, SEARCH, StandInDomain, deploy_beside
 from tests.integration.conftest import PARAMETERS, STACK
 from tests.integration.deployed import VARIABLE, Deployed
-from tests.templates import ALL, PROJECT_ROOT, Template
+from tests.templates import ALL
 
-__all__ = ["main", "read_report"]
+__all__ = ["main"]
 
 TESTS = "tests/integration"
 TRIES = 3
 """How many tests are given the chance to miss a permission, the quickest first."""
 TEST_SECONDS = 400
-REPORT = PROJECT_ROOT / "docs" / "security" / "role-actions.md"
 BEFORE = "(before the first test)"
-NOTHING = "**nothing**"
-HEAD = (
-    "# What each function's role may do, and what misses it",
-    "",
-    "Made by `make mutate-roles`, which takes each permission away by itself: the test named failed without it.",
-    "What the local engine never asks for no test can miss. `tests/template/test_roles.py` holds it to the templates.",
-    "",
-    "| role | statement | action | missed by |",
-    "|---|---|---|---|",
-)
-
 
 OPTIONS = ("--no-cov", "--no-header", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 FORKS = multiprocessing.get_context("forkserver")
@@ -73,96 +62,6 @@ class Use(NamedTuple):
     role: str
     action: str
     resource: str
-
-
-class Verdict(NamedTuple):
-    """What became of a mutant: which test missed the permission, or why none can."""
-
-    permission: Permission
-    killed_by: str = ""
-    static: str = ""
-
-    @property
-    def survived(self) -> bool:
-        """Whether nothing missed the permission."""
-        return not self.killed_by and not self.static
-
-
-class Role:
-    """A deployed role, whose policies are changed in place.
-
-    Parameters
-    ----------
-    engine : Engine
-    name : str
-        What IAM knows it by.
-    function : str
-        Name of the function that takes it on.
-    """
-
-    def __init__(self, engine: Engine, name: str, function: str) -> None:
-        self._engine, self.name, self._function = engine, name, function
-        self._iam = engine.client("iam")
-
-    def policies(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Give its policies as they are."""
-        for name in self._iam.list_role_policies(RoleName=self.name)["PolicyNames"]:
-            yield name, self._iam.get_role_policy(RoleName=self.name, PolicyName=name)["PolicyDocument"]
-
-    def _with(self, permission: Permission) -> list[tuple[str, dict[str, Any]]]:
-        return [
-            (name, policy)
-            for name, policy in self.policies()
-            if any(
-                one["Sid"] == permission.sid and permission.action in _listed(one["Action"])
-                for one in policy["Statement"]
-            )
-        ]
-
-    def resources(self, permission: Permission) -> list[str]:
-        """Give on what it has a permission, patterns as policies have them."""
-        return [
-            resource
-            for _, policy in self._with(permission)
-            for statement in policy["Statement"]
-            if statement["Sid"] == permission.sid
-            for resource in _listed(statement["Resource"])
-        ]
-
-    @contextlib.contextmanager
-    def without(self, permission: Permission) -> Iterator[None]:
-        """Take a permission away meanwhile."""
-        [(name, policy)] = self._with(permission)
-        self._put(name, {**policy, "Statement": list(_rest(policy["Statement"], permission))})
-        self.renew()
-        try:
-            yield
-        finally:
-            self._put(name, policy)
-            self.renew()
-
-    def renew(self) -> None:
-        """Have the function begin anew: what it has asked for once and kept, it asks for again."""
-        functions = self._engine.client("lambda")
-        timeout = functions.get_function_configuration(FunctionName=self._function)["Timeout"]
-        functions.update_function_configuration(FunctionName=self._function, Timeout=timeout)
-
-    def _put(self, name: str, policy: Mapping[str, Any]) -> None:
-        self._iam.put_role_policy(RoleName=self.name, PolicyName=name, PolicyDocument=json.dumps(policy))
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def _rest(statements: list[dict[str, Any]], permission: Permission) -> Iterator[dict[str, Any]]:
-    for statement in statements:
-        if statement["Sid"] == permission.sid:
-            actions = [one for one in _listed(statement["Action"]) if one != permission.action]
-            if actions:
-                yield {**statement, "Action": actions}
-        else:
-            yield statement
 
 
 def _run(arguments: tuple[str, ...], log: Path, deployed: Path) -> None:
@@ -299,11 +198,15 @@ class Trial:
     application : Application
     known : mapping
         For permissions, the test that missed it the last time.
+    junit : Path or None
+        Where to say how the tests end with every permission in place.
     """
 
-    def __init__(self, application: Application, known: Mapping[Permission, str]) -> None:
+    def __init__(self, application: Application, known: Mapping[Permission, str], junit: Path | None = None) -> None:
         self._application = application
         self._known = known
+        self._junit = junit
+        self.faults: list[str] = []
         self._names: dict[str, set[str]] = defaultdict(set)
         self._look_up()
         self._baseline: Baseline | None = None
@@ -312,8 +215,9 @@ class Trial:
         """Run all tests with every permission in place, or take what they did already, to see who does what."""
         if Deployed.named() is None:
             print(f"running {TESTS}, to see who does what", flush=True)
-            if self._application.run(TESTS, "--kill-seeds=0"):
-                raise RuntimeError("These tests fail with every permission in place: mend that first.")
+            reported = [f"--junitxml={self._junit}"] if self._junit else []
+            if self._application.run(TESTS, "-m", "not sweep", "--kill-seeds=0", *reported):
+                self.faults.append(f"{TESTS} fails with every permission in place: mend that first")
         self._baseline = Baseline(self._application.recorded())
         return self._baseline
 
@@ -364,82 +268,6 @@ class Trial:
         return bool(failed and denied)
 
 
-def _changed(reference: str) -> list[str]:
-    """Give the roles that are allowed anything else than at a commit."""
-    return [
-        role
-        for template in ALL
-        for role in function_roles(template.document)
-        if _text(template.document, role) != _text(_then(template, reference), role)
-    ]
-
-
-def _is_commit(reference: str) -> bool:
-    try:
-        git(PROJECT_ROOT, "rev-parse", "--quiet", "--verify", f"{reference}^{{commit}}")
-    except CouldNotRunError:
-        return False
-    return True
-
-
-def _then(template: Template, reference: str) -> dict[str, Any]:
-    # A template that came later was empty then.
-    is_there = git(PROJECT_ROOT, "ls-tree", "--name-only", reference, str(template.path))
-    shown = git(PROJECT_ROOT, "show", f"{reference}:{template.path}") if is_there else "Resources: {}"
-    document: dict[str, Any] = TemplateLoader(shown).get_single_data()
-    return document
-
-
-def _text(document: Mapping[str, Any], role: str) -> str:
-    resources = document["Resources"]
-    attached = [
-        one
-        for one in resources.values()
-        if one["Type"] == "AWS::IAM::Policy" and {"Ref": role} in one["Properties"]["Roles"]
-    ]
-    return json.dumps([resources.get(role, {}).get("Properties", {}).get("Policies"), attached])
-
-
-def _report(verdicts: list[Verdict]) -> str:
-    rows = [
-        f"| {' | '.join(one.permission)} | {f'`{one.killed_by}`' if one.killed_by else one.static or NOTHING} |"
-        for one in verdicts
-    ]
-    return "\n".join([*HEAD, *rows, "", _closing(verdicts), ""])
-
-
-def read_report() -> dict[Permission, Verdict]:
-    """Read the last report."""
-    lines = REPORT.read_text(encoding="utf-8").splitlines() if REPORT.exists() else []
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
-    verdicts = {}
-    for role, sid, action, by in rows[1:]:
-        permission = Permission(role, sid, action)
-        if by.startswith("`"):
-            verdicts[permission] = Verdict(permission, killed_by=by.strip("`"))
-        else:
-            verdicts[permission] = Verdict(permission, static="" if by == NOTHING else by)
-    return verdicts
-
-
-def _closing(verdicts: list[Verdict]) -> str:
-    killed = sum(bool(one.killed_by) for one in verdicts)
-    static = sum(bool(one.static) for one in verdicts)
-    survivors = sum(one.survived for one in verdicts)
-    return f"mutants {killed + survivors}, killed {killed}, survivors {survivors}, static {static}"
-
-
-def _summary(verdicts: list[Verdict]) -> Iterator[str]:
-    by_role: dict[str, list[Verdict]] = defaultdict(list)
-    for verdict in verdicts:
-        by_role[verdict.permission.role].append(verdict)
-    for role, ofs in by_role.items():
-        yield f"{role}: {_closing(ofs)}"
-    for verdict in verdicts:
-        if verdict.survived:
-            yield f"survived: {' '.join(verdict.permission)}"
-
-
 @contextlib.contextmanager
 def _application() -> Iterator[Application]:
     """Give the deployment that is to be attached to, or one that goes afterwards."""
@@ -460,15 +288,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutate-roles", description="Take each permission of each role away.")
     parser.add_argument("--roles", help="logical ids of the roles, with commas between them; all when left alone")
     parser.add_argument("--changed", metavar="REF", help="only roles that are allowed other things than at this commit")
+    parser.add_argument(
+        "--junitxml", type=Path, metavar="FILE", help="say there how the tests end as long as nothing is taken away"
+    )
     options = parser.parse_args()
     every = [role for template in ALL for role in function_roles(template.document)]
     chosen = options.roles.split(",") if options.roles else every
     if unknown := set(chosen) - set(every):
         parser.error(f"no function has the role {', '.join(sorted(unknown))}: choose from {', '.join(every)}")
     if options.changed:
-        if not _is_commit(options.changed):
+        if not is_commit(options.changed):
             parser.error(f"{options.changed} is no commit here: fetch it, or name another")
-        changed = _changed(options.changed)
+        changed = changed_roles(options.changed)
         chosen = [role for role in chosen if role in changed]
     mutants = list(_mutants(chosen))
     if not mutants:
@@ -477,9 +308,12 @@ def main() -> int:
     # Whoever ends this, what was taken away is given back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
-    last, verdicts = read_report(), list[Verdict]()
+    of_all = [permission for permission, _ in _mutants(every)]
+    found = read_report()
+    known = {one.permission: one.killed_by for one in found.values() if one.killed_by}
+    verdicts: list[Verdict] = []
     with _application() as application:
-        trial = Trial(application, {one.permission: one.killed_by for one in last.values() if one.killed_by})
+        trial = Trial(application, known, options.junitxml)
         if chosen == every:
             trial.observe()
         for number, mutant in enumerate(mutants, 1):
@@ -488,14 +322,14 @@ def main() -> int:
             outcome = f"missed by {verdict.killed_by}" if verdict.killed_by else verdict.static or "SURVIVED"
             shown = " ".join(verdict.permission)
             print(f"{number} of {len(mutants)}, {time.monotonic() - began:.0f} s: {shown}: {outcome}", flush=True)
-    found = {one.permission: one for one in verdicts}
-    of_all = [found.get(one) or last.get(one) or Verdict(one) for one, _ in _mutants(every)]
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(_report(of_all), encoding="utf-8")
-    print("", *_summary(verdicts), f"{time.monotonic() - began:.0f} s", _closing(verdicts), sep="\n")
-    survivors = tuple(" ".join(one.permission) for one in verdicts if one.survived)
-    print(*Outcome(len(verdicts), len(survivors), faults=survivors).lines(), sep="\n")
-    return int(any(verdict.survived for verdict in verdicts))
+            # Each at once: whoever ends an hour's run half-way keeps what it has found.
+            found[verdict.permission] = verdict
+            write_report([found.get(one) or Verdict(one) for one in of_all])
+    print("", *summary(verdicts), f"{time.monotonic() - began:.0f} s", closing(verdicts), sep="\n")
+    survivors = [" ".join(one.permission) for one in verdicts if one.survived]
+    faults = (*trial.faults, *survivors)
+    print(*Outcome(len(verdicts), len(faults), faults=faults).lines(), sep="\n")
+    return int(bool(faults))
 
 
 if __name__ == "__main__":

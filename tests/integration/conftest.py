@@ -1,7 +1,6 @@
 """One deployment of the application to the local engine, for all integration tests; IAM is enforced there."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -67,13 +66,3 @@ def _nothing_denied(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     denied = decisions.take()
     assert not denied, f"denied: {'; '.join(denied)}"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what deploys anything by itself, where there is something to attach to."""
-    if not Deployed.named():
-        return
-    mine = [one for one in items if one.path.is_relative_to(Path(__file__).parent)]
-    apart = [one for one in mine if not {"application", "beside"} & {*getattr(one, "fixturenames", ())}]
-    items[:] = [one for one in items if one not in apart]
-    config.hook.pytest_deselected(items=apart)

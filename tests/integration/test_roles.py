@@ -279,6 +279,17 @@ def test_a_plan_looks_into_every_source(application: Application, source: str, t
     assert replays.command("plan", source=source, targets=[target], **window)["plan"]["events"] >= 0
 
 
+def test_dead_letters_are_not_replayed_while_what_they_failed_of_still_fails(application: Application) -> None:
+    circuit, replays = CircuitControl(application), Replays(application.engine, application.outputs)
+    asked = {"source": "dlq", "targets": ["payments"], "reason": "a test", "actor": "the tests"}
+    circuit.command("force-open", reason="a test", actor="the tests")
+    try:
+        # Until replay control is told, it accepts them, and there are none.
+        eventually(lambda: "circuit payments is open" in str(replays.command("start", **asked)), "the refusal")
+    finally:
+        circuit.command("reset", reason="the test is over", actor="the tests")
+
+
 def test_replays_are_listed(application: Application) -> None:
     assert "jobs" in Replays(application.engine, application.outputs).command("list")
 

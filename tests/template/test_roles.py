@@ -6,6 +6,7 @@ import pytest
 
 from security.by_services import REASONS, by_services, missing
 from security.permissions import Permission, function_roles, permissions, statements
+from security.role_report import read_report
 from tests.templates import ALL, Template
 
 ROLES = [pytest.param(one, role, id=role) for one in ALL for role in function_roles(one.document)]
@@ -60,3 +61,20 @@ def test_what_a_function_does_itself_is_not_taken_for_a_service_s() -> None:
     sid = "TakeProbesOffTheQueueAndHaveTheNextMade"
     assert services[Permission("CircuitManagerFunctionRole", sid, "sqs:ReceiveMessage")] == "source"
     assert Permission("CircuitManagerFunctionRole", sid, "sqs:SendMessage") not in services
+
+
+@pytest.mark.parametrize(("template", "role"), ROLES)
+def test_the_report_says_of_each_permission_what_misses_it(template: Template, role: str) -> None:
+    """A test, or, where the engine never asks, why no test can."""
+    report, services = read_report(), by_services(template.document, role)
+    for permission in permissions(template.document, role):
+        assert permission in report, f"make mutate-roles ARGS='--roles {role}' has not seen {permission}"
+        verdict = report[permission]
+        assert not verdict.survived, f"no test misses {permission}: take it away, or write one"
+        if verdict.static:
+            assert verdict.static == REASONS[services[permission]]
+
+
+def test_the_report_is_of_no_other_roles() -> None:
+    known = {one for t in ALL for role in function_roles(t.document) for one in permissions(t.document, role)}
+    assert read_report().keys() <= known

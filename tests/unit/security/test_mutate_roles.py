@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from security import mutate_roles
-from security.mutate_roles import Baseline, Verdict
+from security import changed_roles, role_report
+from security.deployed_roles import Role
+from security.mutate_roles import Baseline
 from security.permissions import Permission
+from security.role_report import Verdict
 from tests.templates import Template
 
 SENDING = Permission("Role", "Send", "sqs:SendMessage")
@@ -59,11 +61,11 @@ class FakeEngine:
 
 
 @pytest.fixture
-def role() -> mutate_roles.Role:
-    return mutate_roles.Role(FakeEngine(), "deployed-role", "function")  # type: ignore[arg-type]
+def role() -> Role:
+    return Role(FakeEngine(), "deployed-role", "function")  # type: ignore[arg-type]
 
 
-def test_a_permission_is_taken_away_and_given_back(role: mutate_roles.Role) -> None:
+def test_a_permission_is_taken_away_and_given_back(role: Role) -> None:
     """The function begins anew both times: it may have kept what it asked for."""
     with role.without(SENDING):
         pass
@@ -73,13 +75,13 @@ def test_a_permission_is_taken_away_and_given_back(role: mutate_roles.Role) -> N
     assert renewed == again == 30
 
 
-def test_a_statement_goes_with_its_last_action(role: mutate_roles.Role) -> None:
+def test_a_statement_goes_with_its_last_action(role: Role) -> None:
     with role.without(Permission("Role", "Keep", "dynamodb:PutItem")):
         pass
     assert "Keep" not in role._iam.put[0]
 
 
-def test_the_quickest_test_that_uses_a_permission_is_tried_first(role: mutate_roles.Role) -> None:
+def test_the_quickest_test_that_uses_a_permission_is_tried_first(role: Role) -> None:
     def use(
         name: str = "deployed-role", action: str = "sqs:SendMessage", resource: str = "arn:queue"
     ) -> dict[str, Any]:
@@ -110,10 +112,11 @@ def test_the_report_says_next_time_which_test_to_try(tmp_path: Path, monkeypatch
         Verdict(ASKING, static="nobody asks"),
         Verdict(Permission("Role", "Keep", "dynamodb:PutItem")),
     ]
-    monkeypatch.setattr(mutate_roles, "REPORT", tmp_path / "report.md")
-    text = mutate_roles._report(verdicts)
-    mutate_roles.REPORT.write_text(text, encoding="utf-8")
-    assert list(mutate_roles.read_report().values()) == verdicts
+    report = tmp_path / "security" / "report.md"
+    monkeypatch.setattr(role_report, "REPORT", report)
+    role_report.write_report(verdicts)
+    assert list(role_report.read_report().values()) == verdicts
+    text = report.read_text(encoding="utf-8")
     assert text.endswith("mutants 2, killed 1, survivors 1, static 1\n")
     assert "| Role | Keep | dynamodb:PutItem | **nothing** |" in text
 
@@ -128,5 +131,5 @@ def test_a_role_that_is_allowed_other_things_than_at_a_commit_is_changed(monkeyp
         document: dict[str, Any] = json.loads(text)
         return document
 
-    monkeypatch.setattr(mutate_roles, "_then", then)
-    assert mutate_roles._changed("main") == ["BackupFunctionRole", "CheckoutFunctionRole"]
+    monkeypatch.setattr(changed_roles, "_then", then)
+    assert changed_roles.changed_roles("main") == ["BackupFunctionRole", "CheckoutFunctionRole"]

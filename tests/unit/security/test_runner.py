@@ -79,6 +79,28 @@ def test_the_report_of_pytest_is_of_this_run(tmp_path: Path) -> None:
     assert run(check, tmp_path, tmp_path, lambda *_: None).hindrance
 
 
+@pytest.mark.parametrize(
+    ("alone", "checked"),
+    [pytest.param(False, 1, id="as the first wrote it"), pytest.param(True, 2, id="by itself")],
+)
+def test_a_check_that_another_runs_on_its_way_is_not_run_twice(alone: bool, checked: int, tmp_path: Path) -> None:
+    def writing(tests: int) -> tuple[str, ...]:
+        report = f"<testsuites>{'<testcase/>' * tests}</testsuites>"
+        return (sys.executable, "-c", "import sys; open(sys.argv[1], 'w').write(sys.argv[2])", JUNIT, report)
+
+    first = Check("first", "a fake", writing(1), read_junit, environments=())
+    second = Check("second", "a fake", writing(2), read_junit, environments=(), along_with="first")
+    results = run_all([second] if alone else [first, second], tmp_path, tmp_path, lambda *_: None)
+    last = list(results)[-1]
+    assert (last.check.name, last.outcome and last.outcome.checked) == ("second", checked)
+
+
+def test_what_another_check_did_not_write_on_its_way_could_not_run(tmp_path: Path) -> None:
+    second = Check("second", "a fake", ("no-such-program",), read_junit, environments=(), along_with="fake")
+    [_, result] = run_all([_check("print('broke')"), second], tmp_path, tmp_path, lambda *_: None)
+    assert result.hindrance == "broke"
+
+
 def test_the_same_is_written_as_json(tmp_path: Path) -> None:
     checks = [
         _check("print('suppressed 1: R1 in a: made up\\nchecked 3, failed 0, suppressed 1')"),
