@@ -15,6 +15,8 @@ from local.search import process
 TESTS = Path(__file__).parent
 SOCKETS_CLOSED = tuple(TESTS / name for name in ("unit", "contract", "template"))
 ONE_DEPLOYMENT = tuple(TESTS / name for name in ("engine", "search", "integration", "faults", "docker"))
+APPLICATION = {"application", "beside"}
+"""What a test of `integration` asks for that shares its deployment with others."""
 LEFT_OUT = pytest.StashKey[dict[str, list[str]]]()
 
 # How long an example takes says nothing about the code on a machine that is short of CPU.
@@ -47,17 +49,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kill_seed", list(range(metafunc.config.getoption("--kill-seeds"))) or [None])
 
 
+# First, before groups are read off the tests by who runs them in several processes.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Close the sockets of unit, contract and template tests; deselect what needs something that cannot be had here.
 
-    Where several processes run the tests, those that share an engine go to the same one.
+    Where several processes run the tests, those that share a deployment go to the same one.
     """
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in SOCKETS_CLOSED):
             item.add_marker(pytest.mark.disable_socket)
         for folder in ONE_DEPLOYMENT:
             if item.path.is_relative_to(folder):
-                item.add_marker(pytest.mark.xdist_group(folder.name))
+                deploys = folder.name == "integration" and not APPLICATION & set(getattr(item, "fixturenames", ()))
+                item.add_marker(pytest.mark.xdist_group(f"{folder.name}, each its own" if deploys else folder.name))
     config.stash[LEFT_OUT] = {}
     _leave_out(config, items, "docker", lambda: None if docker_answers() else "no Docker engine answers")
     _leave_out(config, items, "search_node", process.available)
