@@ -137,7 +137,9 @@ def _filter(value: Any) -> EventFilter:
 def _pace(value: Any) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not _SLOWEST <= value <= _FASTEST:
+    # A decimal that is no number compares with none.
+    is_number = value.is_finite() if isinstance(value, Decimal) else type(value) in (int, float)
+    if not is_number or not _SLOWEST <= value <= _FASTEST:
         raise FieldError("/pace", f"is no number of events per second from {_SLOWEST} to {_FASTEST:,}")
     return float(value)
 

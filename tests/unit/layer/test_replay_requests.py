@@ -62,6 +62,8 @@ def test_a_queue_is_read_as_far_back_as_it_can_keep_anything(source: str) -> Non
         ({"pace": Decimal("1e-400")}, "/pace"),
         ({"from": "0001-01-01T00:00:00Z"}, "/from"),
         ({"pace": True}, "/pace"),
+        ({"pace": Decimal("NaN")}, "/pace"),
+        ({"pace": Decimal("sNaN")}, "/pace"),
         ({"pace": "fast"}, "/pace"),
         ({"pace": 100_001}, "/pace"),
         ({"canary": -1}, "/canary"),
