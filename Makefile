@@ -23,6 +23,7 @@ export SAM_CLI_TELEMETRY := 0
 environment = .venvs/$(1)/complete
 python := .venvs/main/bin/python
 command := .venvs/main/bin/eventfork
+pytest := $(python) -m pytest --numprocesses auto --dist loadgroup
 templates = template.yaml $(wildcard pipelines/*/template.yaml applications/*/template.yaml)
 environments := main functions engine sam cfnlint checkov schemathesis secrets vulnerabilities sbom
 
@@ -37,13 +38,17 @@ cli: $(command) ## Install the operator's command here, as .venvs/main/bin/event
 	@$(command) --help
 
 .PHONY: test
-test: $(foreach name,main functions engine sam,$(call environment,$(name))) $(command) ## Run all tests with coverage (ARGS="--no-cov tests/unit" for a part)
-	@$(python) -m pytest --numprocesses auto --dist loadgroup --cov -m "not drill and not sweep" $(ARGS)
+test: $(foreach name,main functions engine sam,$(call environment,$(name))) $(command) ## Run all tests that Python is enough for, with coverage (ARGS="--no-cov tests/unit" for a part)
+	@$(pytest) --cov -m "not docker and not search_node and not drill and not sweep" $(ARGS)
+
+.PHONY: test-containers
+test-containers: $(foreach name,main functions engine sam,$(call environment,$(name))) $(command) ## Run the tests that need Docker or a search node: every function by sam local invoke, search end to end
+	@$(pytest) -m "(docker or search_node) and not drill and not sweep" $(ARGS)
 
 ##@ Develop
 
 .PHONY: check
-check: lint validate test ## Everything that must pass: lint, validate, test
+check: lint validate test test-containers ## Everything that must pass: lint, validate, test, test-containers
 
 .PHONY: lint
 lint: $(call environment,main) ## Check the Python code: ruff, mypy --strict, bandit
@@ -139,7 +144,7 @@ help: ## Show this list
 	@if [ -t 1 ]; then bold=$$(printf '\033[1m') blue=$$(printf '\033[36m') plain=$$(printf '\033[0m'); fi; \
 	awk -v bold="$$bold" -v blue="$$blue" -v plain="$$plain" -F ':.*## ' ' \
 		/^##@ / { printf "\n%s%s%s\n", bold, substr($$0, 5), plain } \
-		/^[a-z-]+:.*## / { printf "  %smake %-14s%s %s\n", blue, $$1, plain, $$2 } \
+		/^[a-z-]+:.*## / { printf "  %smake %-15s%s %s\n", blue, $$1, plain, $$2 } \
 	' $(firstword $(MAKEFILE_LIST))
 
 # Environments: made on demand, and again when their requirements or the interpreter change.
