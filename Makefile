@@ -73,9 +73,7 @@ pictures: $(call environment,main) ## Draw the pictures of the documentation fro
 
 .PHONY: validate
 validate: $(foreach name,sam cfnlint checkov,$(call environment,$(name))) ## Check every template: sam validate --lint, cfn-lint, checkov
-	@for template in $(templates); do \
-		.venvs/sam/bin/sam validate --lint --region us-east-1 --template-file $$template || exit 1; \
-	done
+	@printf '%s\n' $(templates) | xargs -P 4 -I '{}' .venvs/sam/bin/sam validate --lint --region us-east-1 --template-file '{}'
 	.venvs/cfnlint/bin/cfn-lint --append-rules cfn_lint_serverless.rules --regions us-east-1 --template $(templates)
 	.venvs/checkov/bin/python -m security.checkov
 
