@@ -1,6 +1,8 @@
 """Payments of the deployed application: the simulated provider, the circuit before it, and what came of them."""
 
 import json
+import time
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +13,9 @@ from eventfork.provider_simulator import Received
 
 from local import deployment
 from tests.bad_orders import ORDER_TEXT
-from tests.integration.application import ANSWER_SECONDS, Application
+from tests.integration.application import ANSWER_SECONDS, Application, eventually
 
-__all__ = ["CIRCUIT", "CircuitControl", "PaymentProvider", "order", "payments"]
+__all__ = ["CIRCUIT", "CircuitControl", "PaymentProvider", "eventually_held", "order", "payments"]
 
 CIRCUIT = "payments"
 DECLINED_EVERY = 10
@@ -104,3 +106,19 @@ def payments(application: Application, customer_id: str) -> dict[str, Mapping[st
         )
     )
     return {row["OrderId"]["S"]: row for page in pages for row in page["Items"]}
+
+
+def eventually_held(application: Application) -> None:
+    """Place orders until each one's payment is held: an environment goes by a state that it read a while ago."""
+    function = application.engine.client("lambda").get_function_configuration(
+        FunctionName=application.outputs["PaymentFunctionName"]
+    )
+    all_know_at = time.monotonic() + int(function["Environment"]["Variables"]["STATE_CACHE_SECONDS"])
+
+    def is_held() -> bool:
+        customer_id = uuid.uuid4().hex
+        assert application.post(order(customer_id, 1)).status == 202
+        [row] = eventually(lambda: payments(application, customer_id), "the payment").values()
+        return row["Status"]["S"] == "DEFERRED" and time.monotonic() > all_know_at
+
+    eventually(is_held, "payments that are held")

@@ -22,7 +22,7 @@ from tests.bad_orders import ORDER_TEXT
 from tests.canaries import Canary, Card, Finder, card
 from tests.integration.application import Application, eventually
 from tests.integration.conftest import PARAMETERS
-from tests.integration.payments import CircuitControl
+from tests.integration.payments import CircuitControl, eventually_held
 from tests.integration.replays import Replays, deploy_code, now
 from tests.integration.stores import Searched, files, search, state, stores, table
 
@@ -186,7 +186,7 @@ class Paths:
         circuit = CircuitControl(self.application)
         circuit.command("force-open", reason="a test", actor="the tests")
         held = self.card("deferred", "CheckoutTable", "PaymentsTable", "HistoryBucket", "ProviderTable")
-        self._eventually_refused()
+        eventually_held(self.application)
         self.post(_order(held), 202)
         self._payment(held, "DEFERRED")
         circuit.command("reset", reason="the test is over", actor="the tests")
@@ -280,10 +280,6 @@ class Paths:
             return answer.status >= 500
 
         eventually(failed, "a failure of the function")
-
-    def _eventually_refused(self) -> None:
-        path = "payments/quote?amount=1&currency=eur"
-        eventually(lambda: self.application.request("GET", path).status == 503, "the refusal of a quote")
 
     def _payment(self, one: Card, status: str) -> None:
         def has_status() -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from eventfork import bus_events
 
 from tests.integration.application import Application, eventually
-from tests.integration.payments import CircuitControl, order, payments
+from tests.integration.payments import CircuitControl, eventually_held, order, payments
 
 QUOTE = "payments/quote?amount=128.40&currency=eur"
 
@@ -52,6 +52,7 @@ def test_a_circuit_that_is_forced_open_holds_payments_until_it_is_left_to_itself
     answer = eventually(refusal, "the refusal of a quote")
     assert answer.headers["content-type"] == "application/problem+json"
     assert int(answer.headers["retry-after"]) > 0
+    eventually_held(application)
     assert application.post(order("held", 1)).status == 202
     eventually(lambda: _status(application, "held") == "DEFERRED", "the deferral in the order's row")
     [row] = payments(application, "held").values()
