@@ -1,8 +1,8 @@
 """Take each permission of each function's role away, and have the quickest tests that use it tell.
 
 Runs the integration tests once on a deployment that stays, to see which test has which role do what; then every
-permission by itself is missing while the quickest of these tests run: one must fail, for the denial. What no test uses,
-or misses, survives: it is not needed, or a test is missing. What the engine never asks for is held to the templates.
+permission by itself is missing while some of these tests run: one must fail, for the denial. What no test uses, or
+misses, survives: it is not needed, or a test is missing. What the engine never asks for is held to the templates.
 
 The tests that missed permissions the last time are tried first; of some roles only, all are run when that is not
 enough. What is found goes into the report beside what was found of other roles before. Where `EVENTFORK_DEPLOYED` names
@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -45,7 +45,7 @@ __all__ = ["main"]
 
 TESTS = "tests/integration"
 TRIES = 3
-"""How many tests are given the chance to miss a permission, the quickest first."""
+"""How many of the quickest tests are given the chance to miss a permission, and how many of those that use it most."""
 TEST_SECONDS = 400
 BEFORE = "(before the first test)"
 
@@ -151,7 +151,7 @@ class Baseline:
     """
 
     def __init__(self, records: list[dict[str, Any]]) -> None:
-        self._uses: set[Use] = set()
+        self._uses: Counter[Use] = Counter()
         self._seconds: dict[str, float] = {}
         test, began = BEFORE, 0.0
         for record in records:
@@ -159,12 +159,20 @@ class Baseline:
                 self._seconds[test] = record["at"] - began
                 test, began = record["test"], record["at"]
             else:
-                self._uses.add(Use(test, record["role"], record["action"], record["resource"]))
+                self._uses[Use(test, record["role"], record["action"], record["resource"])] += 1
 
-    def quickest(self, permission: Permission, roles: Collection[str], resources: Collection[str]) -> list[str]:
-        """Give the tests that use a permission of a role, by any of its names, the quickest first."""
-        tests = {use.test for use in self._used(permission, roles, resources)} - {BEFORE}
-        return sorted(tests, key=lambda test: self._seconds.get(test, float("inf")))
+    def candidates(self, permission: Permission, roles: Collection[str], resources: Collection[str]) -> list[str]:
+        """Give tests that may miss a permission of a role, by any of its names: the quickest that use it come first.
+
+        What a function does by itself it may do during a test that does not need it: so those that use it most follow.
+        """
+        uses = Counter[str]()
+        for use in self._used(permission, roles, resources):
+            uses[use.test] += self._uses[use]
+        del uses[BEFORE]
+        quickest = sorted(uses, key=lambda test: self._seconds.get(test, float("inf")))
+        busiest = [test for test, _ in uses.most_common(TRIES)]
+        return list(dict.fromkeys(quickest[:TRIES] + busiest))
 
     def asked(self, permission: Permission, roles: Collection[str], resources: Collection[str]) -> bool:
         """Tell whether the engine ever asked for a permission."""
@@ -241,7 +249,7 @@ class Trial:
         if test := self._known.get(permission):
             yield test
         baseline = self._baseline or self.observe()
-        yield from baseline.quickest(permission, self._names[permission.role], resources)[:TRIES]
+        yield from baseline.candidates(permission, self._names[permission.role], resources)
 
     def _with(self, permission: Permission) -> list[Role]:
         """Find the roles that have a permission: of two that are deployed one may not; an update makes some anew."""

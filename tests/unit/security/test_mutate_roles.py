@@ -81,7 +81,7 @@ def test_a_statement_goes_with_its_last_action(role: Role) -> None:
     assert "Keep" not in role._iam.put[0]
 
 
-def test_the_quickest_test_that_uses_a_permission_is_tried_first(role: Role) -> None:
+def test_the_quickest_test_that_uses_a_permission_is_tried_first_and_then_those_that_use_it_most(role: Role) -> None:
     def use(
         name: str = "deployed-role", action: str = "sqs:SendMessage", resource: str = "arn:queue"
     ) -> dict[str, Any]:
@@ -99,9 +99,15 @@ def test_the_quickest_test_that_uses_a_permission_is_tried_first(role: Role) -> 
         use(),
         {"test": "last", "at": 11.0},
     ]
+    for number in range(3):
+        records += [{"test": f"quicker-{number}", "at": 12 + number / 10}, use()]
+    records += [{"test": "slowest", "at": 13.0}, *[use()] * 2, {"test": "end", "at": 99.0}]
     baseline, resources = Baseline(records), role.resources(SENDING)
-    assert baseline.quickest(SENDING, {"deployed-role"}, resources) == ["quick", "slow"]
-    assert baseline.quickest(ASKING, {"deployed-role"}, resources) == []
+    assert baseline.candidates(SENDING, {"deployed-role"}, resources) == [
+        *("quicker-0", "quicker-1", "quicker-2"),
+        *("slowest", "slow", "quick"),
+    ]
+    assert baseline.candidates(ASKING, {"deployed-role"}, resources) == []
     assert baseline.asked(SENDING, {"deployed-role"}, resources)
     assert not baseline.asked(ASKING, {"deployed-role"}, resources)
 
