@@ -240,7 +240,15 @@ class Paths:
 
     def failed_batch(self) -> None:
         """Have changes of the orders table fail so often that their batch is stored."""
-        one = self.card("failed batch", "CheckoutTable", "OrderStreamFailureBucket")
+        # The names of buckets are cut short.
+        one = self.card("failed batch", "CheckoutTable", "OrderStreamFailure")
+        for path, status in (
+            ("accepted", "CAPTURED"),
+            ("declined", "DECLINED"),
+            ("raw on the topic: order", "CAPTURED"),
+        ):
+            # Else they would be in that batch as well, and not be told of.
+            self._payment(self._card_of(path), status)
         with _settings(self.application, "OrderStreamFunctionName", EVENT_BUS_NAME=""):
             self.post(_order(one), 202)
             bucket = self.application.outputs["OrderStreamFailureBucketName"]
@@ -280,6 +288,10 @@ class Paths:
             return answer.status >= 500
 
         eventually(failed, "a failure of the function")
+
+    def _card_of(self, path: str) -> Card:
+        [found] = [one for one in self.cards if one.path == f"{path}, {self.level}"]
+        return found
 
     def _payment(self, one: Card, status: str) -> None:
         def has_status() -> bool:
