@@ -117,7 +117,7 @@ sweep: $(foreach name,main functions engine sam,$(call environment,$(name))) ## 
 	@$(python) -m pytest --no-header -q -s tests/integration/test_card_data.py
 
 .PHONY: mutate-roles
-mutate-roles: $(foreach name,main functions engine sam,$(call environment,$(name))) ## Take each permission of each role away; a test must miss it (ARGS="--roles A,B", ARGS="--changed main")
+mutate-roles: $(foreach name,main functions engine sam,$(call environment,$(name))) $(command) ## Take each permission of each role away; a test must miss it (ARGS="--roles A,B", ARGS="--changed main")
 	@PYTHONPATH=layers/eventfork $(python) -m security.mutate_roles $(ARGS)
 
 .PHONY: schemathesis
