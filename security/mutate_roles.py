@@ -38,7 +38,7 @@ from security.permissions import Permission, function_roles, permissions
 from security.role_report import Verdict, closing, read_report, summary, write_report
 from tests.integration.beside import CIRCUITS, SEARCH, StandInDomain, deploy_beside
 from tests.integration.conftest import PARAMETERS, STACK
-from tests.integration.deployed import VARIABLE, Deployed
+from tests.integration.deployed import VARIABLE, Deployed, outputs
 from tests.templates import ALL
 
 __all__ = ["main"]
@@ -131,6 +131,14 @@ class Application:
         if run.exitcode and seconds is None:
             print(log.read_text()[-4000:])
         return run.exitcode
+
+    def forget_replays(self) -> None:
+        """Forget the replays that a test has left unfinished, which would be in the way of every later one."""
+        table, dynamodb = outputs(self._engine, STACK)["ReplayTableName"], self._engine.client("dynamodb")
+        keys = [one["AttributeName"] for one in dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]]
+        for page in dynamodb.get_paginator("scan").paginate(TableName=table):
+            for row in page["Items"]:
+                dynamodb.delete_item(TableName=table, Key={key: row[key] for key in keys})
 
     def recorded(self) -> list[dict[str, Any]]:
         """Give what the engine has recorded since the last look."""
@@ -273,6 +281,8 @@ class Trial:
                 not one.get("allowed", True) and (one["role"], one["action"]) == (role.name, permission.action)
                 for one in self._application.recorded()
             )
+        if failed:
+            self._application.forget_replays()
         return bool(failed and denied)
 
 
