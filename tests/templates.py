@@ -10,6 +10,14 @@ from setup.generate import template
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+def listed(value: Any) -> list[Any]:
+    """Give one value, or a list of some, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
 @dataclass(frozen=True)
 class Template:
     """A template as it is written, short intrinsic functions spelt out.
@@ -47,6 +55,21 @@ class Template:
             if not types or resource["Type"] in types
         }
 
+    def statements(self, function: str) -> dict[str, tuple[str | None, dict[str, Any]]]:
+        """Give the statements of a function's role by their Sid: the condition each one depends on, and itself."""
+        [policy] = self.resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
+        found = {}
+        for one in policy["PolicyDocument"]["Statement"]:
+            condition, statement, otherwise = one.get("Fn::If", (None, one, NO_VALUE))
+            assert otherwise == NO_VALUE
+            found[statement["Sid"]] = (condition, statement)
+        return found
+
+    def allowed(self, function: str, action: str) -> list[Any]:
+        """Give every resource that a function may do this to."""
+        statements = [statement for _, statement in self.statements(function).values()]
+        return [one for each in statements if action in listed(each["Action"]) for one in listed(each["Resource"])]
+
 
 def read(path: str) -> Template:
     """Read the template at a path relative to the project's root."""
@@ -57,14 +80,14 @@ def resolved(value: Any, **conditions: bool) -> Any:
     """Decide every `Fn::If` on one of these conditions, and leave out what that gives no value."""
     if isinstance(value, list):
         found = [resolved(child, **conditions) for child in value]
-        return [child for child in found if child != {"Ref": "AWS::NoValue"}]
+        return [child for child in found if child != NO_VALUE]
     if not isinstance(value, dict):
         return value
     if value.keys() == {"Fn::If"} and value["Fn::If"][0] in conditions:
         condition, then, otherwise = value["Fn::If"]
         return resolved(then if conditions[condition] else otherwise, **conditions)
     members = {name: resolved(child, **conditions) for name, child in value.items()}
-    return {name: child for name, child in members.items() if child != {"Ref": "AWS::NoValue"}}
+    return {name: child for name, child in members.items() if child != NO_VALUE}
 
 
 def overrides(environment: str) -> dict[str, str]:

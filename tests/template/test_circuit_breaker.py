@@ -10,12 +10,11 @@ from eventfork.adapters import metrics
 from eventfork.circuits import Circuit, Rules
 from eventfork.limits import SQS_DELAY_SECONDS
 
-from tests.templates import APPLICATIONS
+from tests.templates import APPLICATIONS, listed
 
 BREAKER = next(one for one in APPLICATIONS if one.path.parent.name == "circuit-breaker")
 FUNCTION = "AWS::Serverless::Function"
 ALARM = "AWS::CloudWatch::Alarm"
-NOTHING = {"Ref": "AWS::NoValue"}
 TABLE = {"Fn::GetAtt": ["CircuitTable", "Arn"]}
 PROBES = {"Fn::GetAtt": ["CircuitProbeQueue", "Arn"]}
 FAILED_TICKS = {"Fn::GetAtt": ["CircuitTickDeadLetterQueue", "Arn"]}
@@ -38,27 +37,6 @@ def _source(source_type: str) -> dict[str, Any]:
 def _settings() -> dict[str, Any]:
     shared: dict[str, Any] = BREAKER.document["Globals"]["Function"]["Environment"]["Variables"]
     return {**shared, **_manager()["Environment"]["Variables"]}
-
-
-def _statements(function: str) -> dict[str, tuple[str | None, dict[str, Any]]]:
-    """Give the statements of a function's role by their Sid: the condition each one depends on, and itself."""
-    [policy] = BREAKER.resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
-    found = {}
-    for one in policy["PolicyDocument"]["Statement"]:
-        condition, statement, otherwise = one.get("Fn::If", (None, one, NOTHING))
-        assert otherwise == NOTHING
-        found[statement["Sid"]] = (condition, statement)
-    return found
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _allowed(function: str, action: str) -> list[Any]:
-    """Give every resource that a function may do this to."""
-    statements = [statement for _, statement in _statements(function).values()]
-    return [one for each in statements if action in _list(each["Action"]) for one in _list(each["Resource"])]
 
 
 # The table
@@ -175,38 +153,38 @@ def test_the_settings_fit_into_a_functions_environment_whatever_circuits_there_a
 
 def test_the_manager_reads_and_writes_circuits_and_deletes_none() -> None:
     for function, more in (("CircuitManagerFunction", set()), ("CircuitControlFunction", {"dynamodb:Query"})):
-        statements = [statement for _, statement in _statements(function).values()]
-        actions = {one for each in statements for one in _list(each["Action"]) if one.startswith("dynamodb:")}
-        on_the_table = {one for one in actions if _allowed(function, one) == [TABLE]}
+        statements = [statement for _, statement in BREAKER.statements(function).values()]
+        actions = {one for each in statements for one in listed(each["Action"]) if one.startswith("dynamodb:")}
+        on_the_table = {one for one in actions if BREAKER.allowed(function, one) == [TABLE]}
         assert on_the_table == {"dynamodb:GetItem", "dynamodb:PutItem", *more}
-        assert {one for one in actions - on_the_table if _allowed(function, one)} <= {
+        assert {one for one in actions - on_the_table if BREAKER.allowed(function, one)} <= {
             f"dynamodb:{name}" for name in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
         }
 
 
 def test_the_manager_speaks_for_circuits_alone_and_on_one_bus_alone() -> None:
-    [bus] = _allowed("CircuitManagerFunction", "events:PutEvents")
+    [bus] = BREAKER.allowed("CircuitManagerFunction", "events:PutEvents")
     assert bus["Fn::Sub"].endswith(":event-bus/${EventBusName}")
-    _, statement = _statements("CircuitManagerFunction")["TellOfCircuits"]
+    _, statement = BREAKER.statements("CircuitManagerFunction")["TellOfCircuits"]
     assert statement["Condition"] == {"StringEquals": {"events:source": bus_events.CIRCUITS}}
-    assert not _allowed("CircuitControlFunction", "events:PutEvents")
+    assert not BREAKER.allowed("CircuitControlFunction", "events:PutEvents")
 
 
 def test_the_manager_writes_parameters_below_the_prefix_and_reads_where_circuits_lead_to() -> None:
     below = {"Fn::Sub": f"{PARAMETER}${{ParameterPrefix}}*"}
-    assert _allowed("CircuitManagerFunction", "ssm:PutParameter") == [below]
-    assert _allowed("CircuitManagerFunction", "ssm:GetParameter") == [below, {"Ref": "HealthParameterArns"}]
+    assert BREAKER.allowed("CircuitManagerFunction", "ssm:PutParameter") == [below]
+    assert BREAKER.allowed("CircuitManagerFunction", "ssm:GetParameter") == [below, {"Ref": "HealthParameterArns"}]
 
 
 def test_the_manager_takes_probes_only_and_sends_only_probes_and_what_failed() -> None:
     for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage"):
-        assert _allowed("CircuitManagerFunction", action) == [PROBES]
-    assert _allowed("CircuitManagerFunction", "sqs:SendMessage") == [PROBES, FAILED_TICKS, FAILED_CHANGES]
-    assert not _allowed("CircuitControlFunction", "sqs:SendMessage")
+        assert BREAKER.allowed("CircuitManagerFunction", action) == [PROBES]
+    assert BREAKER.allowed("CircuitManagerFunction", "sqs:SendMessage") == [PROBES, FAILED_TICKS, FAILED_CHANGES]
+    assert not BREAKER.allowed("CircuitControlFunction", "sqs:SendMessage")
 
 
 def test_a_permission_on_a_topic_goes_with_it() -> None:
-    condition, statement = _statements("CircuitManagerFunction")["TellPeople"]
+    condition, statement = BREAKER.statements("CircuitManagerFunction")["TellPeople"]
     assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": "NoticeTopicArn"})
     assert condition == "HasNoticeTopic"
     assert BREAKER.document["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "NoticeTopicArn"}, ""]}]}
@@ -216,9 +194,9 @@ def test_only_what_has_no_resources_to_name_is_granted_on_everything() -> None:
     everything = {
         action
         for function in BREAKER.resources(FUNCTION)
-        for _, statement in _statements(function).values()
-        if "*" in _list(statement["Resource"])
-        for action in _list(statement["Action"])
+        for _, statement in BREAKER.statements(function).values()
+        if "*" in listed(statement["Resource"])
+        for action in listed(statement["Action"])
     }
     assert everything == {"cloudwatch:GetMetricData", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 

@@ -7,14 +7,13 @@ import pytest
 from eventfork import bus_events, payment_wiring, payments
 from eventfork.json_text import parse
 
-from tests.templates import PROJECT_ROOT, read
+from tests.templates import NO_VALUE, PROJECT_ROOT, listed, read
 
 PAYMENTS = read("applications/payments/template.yaml")
 CIRCUIT_BREAKER = read("applications/circuit-breaker/template.yaml")
 FUNCTION = "AWS::Serverless::Function"
 RULE = "AWS::Events::Rule"
 QUEUE = "AWS::SQS::Queue"
-NOTHING = {"Ref": "AWS::NoValue"}
 ACCOUNT = "${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}"
 STREAM_KEEPS_SECONDS = 24 * 3600
 CALLS_THE_PROVIDER = {"PaymentFunction", "PaymentQuoteFunction"}
@@ -34,10 +33,6 @@ def _arn(name: str) -> dict[str, Any]:
     return {"Fn::GetAtt": [name, "Arn"]}
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
 def _default(parameter: str) -> Any:
     return PAYMENTS.parameters[parameter]["Default"]
 
@@ -53,20 +48,9 @@ def _source(function: str) -> dict[str, Any]:
     return properties
 
 
-def _statements(function: str) -> list[dict[str, Any]]:
-    [policy] = PAYMENTS.resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
-    statements: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
-    return statements
-
-
-def _allowed(function: str, action: str) -> list[Any]:
-    """Give every resource that a function may do this to."""
-    return [one for each in _statements(function) if action in _list(each["Action"]) for one in _list(each["Resource"])]
-
-
 def _may(action: str) -> set[str]:
     """Give the functions that may do this to anything."""
-    return {function for function in PAYMENTS.resources(FUNCTION) if _allowed(function, action)}
+    return {function for function in PAYMENTS.resources(FUNCTION) if PAYMENTS.allowed(function, action)}
 
 
 # What comes in
@@ -119,10 +103,12 @@ def test_each_queue_takes_messages_from_its_own_rule_alone() -> None:
 
 def test_orders_and_replayed_payments_come_to_one_function_by_one_queue() -> None:
     assert _source("PaymentFunction")["Queue"] == _arn("PaymentsQueue")
-    readers = [function for function in PAYMENTS.resources(FUNCTION) if _allowed(function, "sqs:ReceiveMessage")]
+    readers = [
+        function for function in PAYMENTS.resources(FUNCTION) if PAYMENTS.allowed(function, "sqs:ReceiveMessage")
+    ]
     assert readers == ["PaymentFunction", "OrderPaymentFunction"]
     # The buffer is read by what paces replays, not by anything here.
-    assert _allowed("PaymentFunction", "sqs:ReceiveMessage") == [_arn("PaymentsQueue")]
+    assert PAYMENTS.allowed("PaymentFunction", "sqs:ReceiveMessage") == [_arn("PaymentsQueue")]
 
 
 def test_deferred_payments_are_counted_every_minute_and_a_count_that_fails_is_known() -> None:
@@ -144,7 +130,7 @@ def test_deferred_payments_are_counted_every_minute_and_a_count_that_fails_is_kn
     [invocation] = PAYMENTS.resources("AWS::Lambda::EventInvokeConfig").values()
     assert invocation["FunctionName"] == {"Ref": "HeldPaymentsFunction"}
     assert invocation["DestinationConfig"] == {"OnFailure": {"Destination": dead_letters}}
-    assert _allowed("HeldPaymentsFunction", "sqs:SendMessage") == [dead_letters]
+    assert PAYMENTS.allowed("HeldPaymentsFunction", "sqs:SendMessage") == [dead_letters]
 
 
 # How long, how often
@@ -200,7 +186,7 @@ def test_only_deferred_payments_are_in_the_index_that_is_counted() -> None:
     assert set(keys.values()) <= set(payments.OF_ONE_STATUS)
     assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
     assert _settings("HeldPaymentsFunction")["INDEX_NAME"] == index["IndexName"]
-    assert _allowed("HeldPaymentsFunction", "dynamodb:Query") == [
+    assert PAYMENTS.allowed("HeldPaymentsFunction", "dynamodb:Query") == [
         {"Fn::Sub": f"${{PaymentsTable.Arn}}/index/{index['IndexName']}"}
     ]
 
@@ -249,7 +235,8 @@ def test_what_is_counted_of_calls_is_found_by_whoever_looks_at_the_circuit() -> 
 
 def test_only_the_stream_puts_events_and_speaks_for_payments_alone() -> None:
     assert _may("events:PutEvents") == {"PaymentStreamFunction"}
-    [statement] = [one for one in _statements("PaymentStreamFunction") if one["Action"] == "events:PutEvents"]
+    statements = [one for _, one in PAYMENTS.statements("PaymentStreamFunction").values()]
+    [statement] = [one for one in statements if one["Action"] == "events:PutEvents"]
     assert statement["Resource"] == {"Fn::Sub": f"arn:{ACCOUNT}:event-bus/${{EventBusName}}"}
     assert statement["Condition"] == {"StringEquals": {"events:source": bus_events.PAYMENTS}}
 
@@ -257,7 +244,7 @@ def test_only_the_stream_puts_events_and_speaks_for_payments_alone() -> None:
 def test_only_what_calls_the_provider_knows_where_it_is_and_by_what_credential() -> None:
     assert _may("secretsmanager:GetSecretValue") == _may("ssm:GetParameter") == CALLS_THE_PROVIDER
     for function in CALLS_THE_PROVIDER:
-        assert _allowed(function, "secretsmanager:GetSecretValue") == [{"Ref": "ProviderSecretArn"}]
+        assert PAYMENTS.allowed(function, "secretsmanager:GetSecretValue") == [{"Ref": "ProviderSecretArn"}]
         settings = _settings(function)
         assert settings["CREDENTIAL_SECRET_ARN"] == {"Ref": "ProviderSecretArn"}
         assert settings["ENDPOINT_PARAMETER"] == {"Ref": "ProviderEndpointParameterName"}
@@ -274,7 +261,7 @@ def test_only_what_calls_the_provider_knows_where_it_is_and_by_what_credential()
 def test_the_parameter_is_found_by_whichever_name_it_has(name: str, arn: str) -> None:
     parameter = PAYMENTS.parameters["ProviderEndpointParameterName"]
     assert re.fullmatch(parameter["AllowedPattern"], name)
-    [resource] = _allowed("PaymentFunction", "ssm:GetParameter")
+    [resource] = PAYMENTS.allowed("PaymentFunction", "ssm:GetParameter")
     joined, split = resource["Fn::Join"]
     apart, text = split["Fn::Split"]
     found = text["Fn::Sub"].replace("${ProviderEndpointParameterName}", name)
@@ -288,8 +275,10 @@ def test_a_function_sees_and_opens_its_own_circuit_and_no_other() -> None:
         "HeldPaymentsFunction": {"dynamodb:PutItem"},
     }
     for function in PAYMENTS.resources(FUNCTION):
-        statements = [one for one in _statements(function) if one["Resource"] == {"Ref": "CircuitTableArn"}]
-        assert {action for one in statements for action in _list(one["Action"])} == allowed.get(function, set())
+        statements = [
+            one for _, one in PAYMENTS.statements(function).values() if one["Resource"] == {"Ref": "CircuitTableArn"}
+        ]
+        assert {action for one in statements for action in listed(one["Action"])} == allowed.get(function, set())
         for one in statements:
             own = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [{"Ref": "CircuitName"}]}}
             assert one["Condition"] == own
@@ -298,23 +287,26 @@ def test_a_function_sees_and_opens_its_own_circuit_and_no_other() -> None:
 
 
 def test_one_function_writes_payments_one_writes_into_orders_and_none_deletes_anything() -> None:
-    assert _allowed("PaymentFunction", "dynamodb:UpdateItem") == [_arn("PaymentsTable")]
-    assert _allowed("OrderPaymentFunction", "dynamodb:UpdateItem") == [{"Ref": "CheckoutTableArn"}]
+    assert PAYMENTS.allowed("PaymentFunction", "dynamodb:UpdateItem") == [_arn("PaymentsTable")]
+    assert PAYMENTS.allowed("OrderPaymentFunction", "dynamodb:UpdateItem") == [{"Ref": "CheckoutTableArn"}]
     assert _may("dynamodb:UpdateItem") == {"PaymentFunction", "OrderPaymentFunction"}
     # Into rows that are there: who may put one could overwrite an order.
-    assert not _allowed("OrderPaymentFunction", "dynamodb:PutItem")
+    assert not PAYMENTS.allowed("OrderPaymentFunction", "dynamodb:PutItem")
     actions = {
-        action for one in PAYMENTS.resources(FUNCTION) for each in _statements(one) for action in _list(each["Action"])
+        action
+        for one in PAYMENTS.resources(FUNCTION)
+        for _, each in PAYMENTS.statements(one).values()
+        for action in listed(each["Action"])
     }
     assert {action for action in actions if "Delete" in action} == {"sqs:DeleteMessage"}
 
 
 @every_function
 def test_a_function_may_use_the_keys_of_what_it_reads_and_writes_and_no_other(function: str) -> None:
-    own, *others = _allowed(function, "kms:Decrypt")
+    own, *others = PAYMENTS.allowed(function, "kms:Decrypt")
     assert own == {"Fn::If": ["CreatesKey", _arn("Key"), {"Ref": "KmsKeyArn"}]}
     expected = [
-        {"Fn::If": [f"Has{name}Key", {"Ref": f"{name}KmsKeyArn"}, NOTHING]} for name in sorted(OTHERS_KEYS[function])
+        {"Fn::If": [f"Has{name}Key", {"Ref": f"{name}KmsKeyArn"}, NO_VALUE]} for name in sorted(OTHERS_KEYS[function])
     ]
     assert others == expected
     for name in OTHERS_KEYS[function]:

@@ -9,10 +9,9 @@ import pytest
 from eventfork import bus_events
 from eventfork.replay_targets import read_targets
 
-from tests.templates import APPLICATIONS, NESTED, PIPELINES, REPLAY_CONTROL, ROOT, overrides, resolved
+from tests.templates import APPLICATIONS, NESTED, PIPELINES, REPLAY_CONTROL, ROOT, listed, overrides, resolved
 
 FUNCTION = "AWS::Serverless::Function"
-NOTHING = {"Ref": "AWS::NoValue"}
 KEPT = {"Fn::GetAtt": ["ReplayTable", "Arn"]}
 ACCOUNT = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}"
 ENVIRONMENT_BYTES = 4096
@@ -49,27 +48,6 @@ def _told(*, fraud_screening: bool, payments: bool) -> dict[str, Any]:
     given = resolved(_given(), HasFraudScreening=fraud_screening, HasPayments=payments)
     lists = {name: _named(given[name]).split(",") for name in given if name.endswith("QueueArns")}
     return {"Targets": read_targets(_named(given["Targets"])), **lists}
-
-
-def _statements(function: str) -> dict[str, tuple[str | None, dict[str, Any]]]:
-    """Give the statements of a function's role by their Sid: the condition each one depends on, and itself."""
-    [policy] = REPLAY_CONTROL.resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
-    found = {}
-    for one in policy["PolicyDocument"]["Statement"]:
-        condition, statement, otherwise = one.get("Fn::If", (None, one, NOTHING))
-        assert otherwise == NOTHING
-        found[statement["Sid"]] = (condition, statement)
-    return found
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _allowed(function: str, action: str) -> list[Any]:
-    """Give every resource that a function may do this to."""
-    statements = [statement for _, statement in _statements(function).values()]
-    return [one for each in statements if action in _list(each["Action"]) for one in _list(each["Resource"])]
 
 
 # What the root tells it
@@ -266,7 +244,7 @@ def _is_never_lost(rule: str, function: str, dead_letters: dict[str, Any]) -> di
     invocations = REPLAY_CONTROL.resources("AWS::Lambda::EventInvokeConfig").values()
     [invocation] = [one for one in invocations if one["FunctionName"] == {"Ref": function}]
     assert invocation["DestinationConfig"] == {"OnFailure": {"Destination": dead_letters}}
-    assert dead_letters in _allowed(function, "sqs:SendMessage")
+    assert dead_letters in REPLAY_CONTROL.allowed(function, "sqs:SendMessage")
     return invocation
 
 
@@ -311,30 +289,32 @@ def test_whoever_calls_the_api_has_signed_the_request() -> None:
 
 def test_nothing_here_puts_events_nor_passes_a_role_on() -> None:
     for function in REPLAY_CONTROL.resources(FUNCTION):
-        actions = {one for _, statement in _statements(function).values() for one in _list(statement["Action"])}
+        actions = {
+            one for _, statement in REPLAY_CONTROL.statements(function).values() for one in listed(statement["Action"])
+        }
         assert not {"events:PutEvents", "iam:PassRole"} & actions
 
 
 def test_only_the_worker_replays_and_only_archives_of_this_bus() -> None:
-    assert _allowed("ReplayWorkerFunction", "events:StartReplay") == [
+    assert REPLAY_CONTROL.allowed("ReplayWorkerFunction", "events:StartReplay") == [
         {"Fn::Sub": f"{ACCOUNT}:archive/${{ArchiveName}}"},
         {"Fn::Sub": f"{ACCOUNT}:event-bus/${{EventBusName}}"},
         {"Fn::Sub": f"{ACCOUNT}:replay/*"},
         {"Ref": "OtherArchiveArns"},
     ]
     for action in ("events:CancelReplay", "events:DescribeReplay"):
-        assert _allowed("ReplayWorkerFunction", action) == [{"Fn::Sub": f"{ACCOUNT}:replay/*"}]
+        assert REPLAY_CONTROL.allowed("ReplayWorkerFunction", action) == [{"Fn::Sub": f"{ACCOUNT}:replay/*"}]
     for action in ("events:StartReplay", "events:CancelReplay"):
-        assert not _allowed("ReplayControlFunction", action)
+        assert not REPLAY_CONTROL.allowed("ReplayControlFunction", action)
 
 
 def test_the_worker_takes_messages_only_off_queues_that_keep_and_sends_only_to_consumers() -> None:
     own = {name: {"Fn::GetAtt": [name, "Arn"]} for name in REPLAY_CONTROL.resources("AWS::SQS::Queue")}
     read = [{"Ref": "DeadLetterQueueArns"}, {"Ref": "BufferQueueArns"}, {"Ref": "ReplayQueueArn"}]
     for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage"):
-        assert _allowed("ReplayWorkerFunction", action) == [own["ReplayWorkQueue"], *read]
-    assert _allowed("ReplayWorkerFunction", "sqs:ChangeMessageVisibility") == read
-    assert _allowed("ReplayWorkerFunction", "sqs:SendMessage") == [
+        assert REPLAY_CONTROL.allowed("ReplayWorkerFunction", action) == [own["ReplayWorkQueue"], *read]
+    assert REPLAY_CONTROL.allowed("ReplayWorkerFunction", "sqs:ChangeMessageVisibility") == read
+    assert REPLAY_CONTROL.allowed("ReplayWorkerFunction", "sqs:SendMessage") == [
         own["ReplayWorkQueue"],
         own["ReplaySweepDeadLetterQueue"],
         {"Ref": "TargetQueueArns"},
@@ -343,8 +323,8 @@ def test_the_worker_takes_messages_only_off_queues_that_keep_and_sends_only_to_c
 
 
 def test_commands_take_no_message_and_send_none_to_a_consumer() -> None:
-    assert not _allowed("ReplayControlFunction", "sqs:ReceiveMessage")
-    assert _allowed("ReplayControlFunction", "sqs:SendMessage") == [
+    assert not REPLAY_CONTROL.allowed("ReplayControlFunction", "sqs:ReceiveMessage")
+    assert REPLAY_CONTROL.allowed("ReplayControlFunction", "sqs:SendMessage") == [
         {"Fn::GetAtt": ["ReplayWorkQueue", "Arn"]},
         RECOVERY_DEAD_LETTERS,
     ]
@@ -352,21 +332,21 @@ def test_commands_take_no_message_and_send_none_to_a_consumer() -> None:
 
 @pytest.mark.parametrize("function", ["ReplayControlFunction", "ReplayWorkerFunction"])
 def test_a_function_keeps_jobs_and_deletes_none(function: str) -> None:
-    statements = [statement for _, statement in _statements(function).values()]
-    actions = {one for each in statements for one in _list(each["Action"]) if one.startswith("dynamodb:")}
+    statements = [statement for _, statement in REPLAY_CONTROL.statements(function).values()]
+    actions = {one for each in statements for one in listed(each["Action"]) if one.startswith("dynamodb:")}
     assert actions <= {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}
     for action in ("dynamodb:GetItem", "dynamodb:PutItem"):
-        assert _allowed(function, action) == [KEPT]
+        assert REPLAY_CONTROL.allowed(function, action) == [KEPT]
 
 
 @pytest.mark.parametrize("function", ["ReplayControlFunction", "ReplayWorkerFunction"])
 def test_a_function_sees_stored_events_below_the_two_prefixes_and_nothing_else_of_the_buckets(function: str) -> None:
     bucket = "arn:${AWS::Partition}:s3:::"
-    assert _allowed(function, "s3:GetObject") == [
+    assert REPLAY_CONTROL.allowed(function, "s3:GetObject") == [
         {"Fn::Sub": f"{bucket}${{{name}BucketName}}/${{{name}Prefix}}*"} for name in ("Backup", "History")
     ]
     for sid, name in (("FindStoredTopicEvents", "Backup"), ("FindStoredBusEvents", "History")):
-        _, statement = _statements(function)[sid]
+        _, statement = REPLAY_CONTROL.statements(function)[sid]
         assert statement["Resource"] == {"Fn::Sub": f"{bucket}${{{name}BucketName}}"}
         assert statement["Condition"] == {"StringLike": {"s3:prefix": {"Fn::Sub": f"${{{name}Prefix}}*"}}}
 
@@ -380,8 +360,8 @@ def test_a_permission_on_something_that_may_be_left_out_goes_with_it() -> None:
     assert optional == {"ReplayQueueArn", "BufferQueueArns", "OtherArchiveArns"}
     conditions = REPLAY_CONTROL.document["Conditions"]
     for function, name in product(REPLAY_CONTROL.resources(FUNCTION), optional):
-        for condition, statement in _statements(function).values():
-            if {"Ref": name} in _list(statement["Resource"]):
+        for condition, statement in REPLAY_CONTROL.statements(function).values():
+            if {"Ref": name} in listed(statement["Resource"]):
                 assert condition is not None, statement["Sid"]
                 assert {"Ref": name} in _references(conditions[condition]), statement["Sid"]
 
